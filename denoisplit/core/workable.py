@@ -15,7 +15,7 @@ def load_workable(
 ) -> ResolvedSpec:
     """Read and resolve a spec file, and check that it gives a network that can be trained here.
 
-    Where a finished run is resumed, nothing is trained: what it started from may have changed since.
+    Where a run is resumed, what it started from may have changed since.
 
     Raises:
         SpecError: every problem, one line each, with its place in the file.
@@ -35,7 +35,8 @@ def load_workable(
     try:
         vse = require_workable(spec)
         require_trainable(spec, device)
-        if resumed is None or not RunFolder(resumed).is_finished:
+        folder = None if resumed is None else RunFolder(resumed)
+        if folder is None or not (folder.is_finished or folder.resume_point.is_file()):
             require_fitting_start(vse, spec.training)
     except (SpecError, MissingPackageError) as error:
         raise located(error, tree.root) from error

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 from click.testing import CliRunner
@@ -141,6 +142,28 @@ def test_it_resumes_bit_for_bit(first: denoisplit.Run, tmp_path: Path) -> None:
         denoisplit.train(tmp_path / "spec.yaml", tmp_path / "cut", overrides=start, watchers=[Interrupt(4)])
     cut = denoisplit.train(tmp_path / "spec.yaml", tmp_path / "cut", overrides=start, resume=True)
     _assert_equal(cut.folder, whole.folder)
+
+
+@pytest.mark.parametrize("becomes", ["another", "narrower", "nothing"])
+def test_a_training_knows_its_start_whatever_has_become_of_it(
+    first: denoisplit.Run, tmp_path: Path, becomes: str
+) -> None:
+    frozen = "training.freeze=[encoder]"
+    whole = train(first, tmp_path / "whole", frozen)
+    source = Path(shutil.copytree(first.path, tmp_path / "source"))
+    start = [f"training.start_from={source}", frozen]
+    spec = tmp_path / "spec.yaml"
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(spec, tmp_path / "cut", overrides=start, watchers=[Interrupt(4)])
+    shutil.rmtree(source)
+    if becomes != "nothing":
+        size = "7" if becomes == "narrower" else "4"
+        denoisplit.train(spec, source, overrides=["training.seed=9", f"model.encoder.width={size}"])
+    cut = denoisplit.train(spec, tmp_path / "cut", overrides=start, resume=True)
+    assert whole.bundle.start is not None
+    assert cut.bundle.start == attrs.evolve(whole.bundle.start, run=str(source))
+    ours, theirs = (load_weights(run.folder.weights) for run in (cut, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_a_finished_run_needs_its_start_no_longer(first: denoisplit.Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from denoisplit.core.errors import RunError
 from denoisplit.core.spec import is_text_of, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
 from denoisplit.core.spec.yaml_text import differences
+from denoisplit.core.storage.bundle import Start
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_state, save_state
 from denoisplit.core.training.prepare import PreparedData, splits_text
@@ -30,15 +32,17 @@ class Identity:
     Attributes:
         spec: fingerprint of the resolved spec.
         data: fingerprint of all its images.
+        start: origin of its first weights; None if they were drawn, or if the point is of an early version.
     """
 
     spec: str
     data: str
+    start: Start | None = None
 
     @classmethod
-    def of(cls, spec: ResolvedSpec, data: str) -> "Identity":
+    def of(cls, spec: ResolvedSpec, data: str, start: Start | None) -> "Identity":
         """Return the identity of a training of a spec on images with this fingerprint."""
-        return cls(spec=_fingerprint(spec), data=data)
+        return cls(spec=_fingerprint(spec), data=data, start=start)
 
 
 def without_devices(spec: ResolvedSpec) -> ResolvedSpec:
@@ -74,7 +78,7 @@ class ResumePoint:
 
     def save(self, path: Path) -> None:
         """Write the point to a file, atomically."""
-        own = {"spec": self.identity.spec, "data": self.identity.data}
+        own = attrs.asdict(self.identity)
         told = {"step": self.step, "done": self.done, "identity": own, "precision": self.precision}
         save_state(path, {**told, "state": self.state})
 
@@ -153,7 +157,7 @@ def read_point(path: Path) -> ResumePoint:
         return ResumePoint(
             step=int(state["step"]),
             done=bool(state["done"]),
-            identity=Identity(spec=str(own["spec"]), data=str(own["data"])),
+            identity=Identity(spec=str(own["spec"]), data=str(own["data"]), start=_start(own)),
             precision=next(name for name in PRECISIONS if name == state["precision"]),
             state=dict(state["state"]),
         )
@@ -162,3 +166,8 @@ def read_point(path: Path) -> ResumePoint:
             f"{path}: was written by another version of denoisplit, or by another program. "
             f"Continue with that version, or train into another folder."
         ) from error
+
+
+def _start(identity: Mapping[str, Any]) -> Start | None:
+    found = identity.get("start")
+    return None if found is None else Start(**{**found, "drawn": tuple(found["drawn"])})
