@@ -5,6 +5,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -155,7 +156,9 @@ def _distribution(path: Path) -> str:
             f"{path}: the folder gives the package its name, which is not valid (got {folder!r}). Use up to "
             f"{_LONGEST_DISTRIBUTION} letters and digits, words joined by -, for example denoisplit-student."
         )
-    if package in _TAKEN or package in sys.stdlib_module_names:
+    installed = {canonical(name) for name in metadata.packages_distributions()}
+    installed |= {canonical(one.name) for one in metadata.distributions()}
+    if package in _TAKEN or package in sys.stdlib_module_names or distribution in installed:
         raise PluginError(f"{path}: the package name {package} is taken. Choose another folder name.")
     return distribution
 

@@ -59,7 +59,7 @@ def named(registry: Registry, name: str, kind: str | None) -> tuple[Component, .
     )
     if not found:
         known = [row.qualified if package else row.name for row in rows]
-        broken = ", ".join(plugin.package for plugin in registry.broken)
+        broken = ", ".join(dict.fromkeys(plugin.package for plugin in registry.broken))
         raise UnknownComponentError(
             f"{kind or 'component'} {name}: not installed.{did_you_mean(name, known)} "
             f"See denoisplit plugins list." + (f" Broken plugins: {broken}." if broken else "")

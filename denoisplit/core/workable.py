@@ -37,7 +37,7 @@ def load_workable(
         require_trainable(spec, device)
         folder = None if resumed is None else RunFolder(resumed)
         if folder is None or not (folder.is_finished or folder.resume_point.is_file()):
-            require_fitting_start(vse, spec.training)
+            require_fitting_start(vse, spec.training, spec.channels)
     except (SpecError, MissingPackageError) as error:
         raise located(error, tree.root) from error
     return spec

@@ -124,6 +124,8 @@ def test_the_command_says_what_to_do_next(tmp_path: Path) -> None:
         ("there", "mine", "exists already. Choose another folder."),
         ("tests", "mine", "the package name tests is taken"),
         ("json", "mine", "the package name json is taken"),
+        ("attrs", "mine", "the package name attrs is taken"),
+        ("Typing.Extensions", "mine", "the package name typing_extensions is taken"),
         ("denoisplit", "mine", "the package name denoisplit is taken"),
         ("import", "mine", "(got 'import')"),
         ("my lab!", "mine", "(got 'my lab!')"),

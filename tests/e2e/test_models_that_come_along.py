@@ -78,7 +78,7 @@ def test_all_of_it_fits_what_new_proposes(gpu: str) -> None:
     resolved = resolve(parse_spec(textwrap.dedent(spec)), denoisplit.installed_registry())
     stats = IntensityStats(mixed_mean=100, mixed_std=9, target_mean=(100, 100), target_std=(9, 9))
     vse = compose(resolved.model, stats, channels=resolved.channels, patch=size.patch)
-    found = start(vse, resolved.training)
+    found = start(vse, resolved.training, resolved.channels)
     assert found is not None
     assert found.run == "model:lines-blobs"
     assert found.drawn == ()

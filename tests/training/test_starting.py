@@ -94,6 +94,33 @@ def test_the_same_noise_model_for_every_channel_keeps_its_maps(
     assert "start at 0" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("names", "order", "said"),
+    [
+        ("[puncta, filaments]", [1, 0], None),
+        ("[membranes, filaments]", [1, 0], "membranes from puncta"),
+        ("[puncta, membranes]", [1, 0], "membranes from filaments"),
+        ("[membranes, nuclei]", [0, 1], "membranes from filaments, nuclei from puncta"),
+    ],
+)
+def test_a_channel_takes_the_maps_of_the_one_of_its_name(
+    first: denoisplit.Run,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    names: str,
+    order: list[int],
+    said: str | None,
+) -> None:
+    spec = SPEC.replace("channels: [filaments, puncta]", f"channels: {names}")
+    with caplog.at_level("INFO", "denoisplit"):
+        run = train(first, tmp_path / "run", *NONE, spec=spec)
+    for name in ("decoder.output.weight", "decoder.output.bias"):
+        theirs, ours = (load_weights(one.folder.weights)[name] for one in (first, run))
+        assert torch.allclose(ours, theirs[[*order, *(2 + channel for channel in order)]])
+    told = [line for line in caplog.messages if line.startswith("channels that start from those of other")]
+    assert told == ([f"channels that start from those of other names: {said}"] if said else [])
+
+
 def test_a_run_that_does_not_name_its_channels_is_refused(first: denoisplit.Run, tmp_path: Path) -> None:
     start = shutil.copytree(first.path, tmp_path / "start")
     plain = json.loads((start / "model.json").read_text(encoding="utf-8"))

@@ -115,7 +115,7 @@ class Registry:
         if kind not in KINDS:
             return f"{kind} {name}: unknown kind (got {kind!r}). Use one of {', '.join(KINDS)}."
         rows = self.components(kind)
-        bare = [row.name for row in rows]
+        bare = list(dict.fromkeys(row.name for row in rows))
         known = [row.qualified for row in rows] if "/" in name else bare
         close = did_you_mean(name, known)
         message = f"{kind} {name}: not installed.{close} Installed: {', '.join(known) or 'none'}."
@@ -125,7 +125,7 @@ class Registry:
         elif package and not any(row.package == package for row in self.components()):
             message += f" No components of a package {package} are installed."
         if self.broken:
-            packages = ", ".join(plugin.package for plugin in self.broken)
+            packages = ", ".join(dict.fromkeys(plugin.package for plugin in self.broken))
             message += f" Broken plugins: {packages} (see denoisplit plugins list)."
         return message
 

@@ -20,7 +20,7 @@ from denoisplit.core.precision.choice import Choice, choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.spec import component_versions, to_yaml
-from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
+from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.schema_of_a_spec import schema_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, Start, save_bundle
@@ -115,7 +115,7 @@ def fit(
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
         bundle = attrs.evolve(
-            _bundle(spec, data, reports), start=_started(vse, spec.training, begun), device=described(where)
+            _bundle(spec, data, reports), start=_started(vse, spec, begun), device=described(where)
         )
         learning = Learning(
             training=spec.training,
@@ -143,11 +143,11 @@ def fit(
             _finish(vse, bundle, data, folder, learnt, stages, where)
 
 
-def _started(vse: VSE, spec: TrainingSpec, begun: ResumePoint | None) -> Start | None:
+def _started(vse: VSE, spec: ResolvedSpec, begun: ResumePoint | None) -> Start | None:
     """Start a network; one that was begun knows its start, whatever has become of that run since."""
     if begun is None or begun.identity.start is None:
-        return start(vse, spec)
-    freeze(vse, spec.freeze)
+        return start(vse, spec.training, spec.channels)
+    freeze(vse, spec.training.freeze)
     return begun.identity.start
 
 
@@ -212,7 +212,7 @@ def check(spec: ResolvedSpec, device: str = AUTO) -> None:
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))
     objectives_of(spec, data.statistics)
-    start(vse, spec.training)
+    start(vse, spec.training, spec.channels)
 
 
 def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:

@@ -1,7 +1,7 @@
 """Start of a training: weights of another run, as far as they fit, and parts that stay frozen."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,13 +34,19 @@ _PARTS: Final = ("encoder.", "decoder.")
 _LISTED: Final = 4
 
 
-def start(vse: VSE, spec: TrainingSpec) -> Start | None:
+def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None:
     """Load the weights from which a network starts, and freeze the parts that are to stay.
 
     A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
-    other channels gives all but the last layer (``output``), and one of another noise model gives of it the
+    more or fewer channels gives all but the last layer (``output``). Of as many, a channel takes the maps of
+    the one of its name, or, in their order, of those that are left. A run with another noise model gives the
     maps of the signal; those of the noise model start at 0. A narrower network gives every feature several
     times, where widths and latent channels are multiples of its own.
+
+    Args:
+        vse: the network.
+        spec: settings of the training.
+        channels: names of the channels.
 
     Returns:
         The source of the weights; None if they are drawn at random.
@@ -53,7 +59,7 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
     if spec.start_from is None:
         freeze(vse, spec.freeze)
         return None
-    found, zeros = _taken(vse, spec.start_from)
+    found, zeros = _taken(vse, spec.start_from, channels)
     freeze(vse, spec.freeze)
     _warn_of_fixed(vse, found.drawn, zeros)
     return found
@@ -87,7 +93,7 @@ def require_known_start(spec: TrainingSpec) -> None:
         start_folder(spec.start_from)
 
 
-def require_fitting_start(vse: VSE, spec: TrainingSpec) -> None:
+def require_fitting_start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> None:
     """Refuse a start from a run that is here and of which no weight fits a network.
 
     A run that is not here may be where the training is.
@@ -97,13 +103,13 @@ def require_fitting_start(vse: VSE, spec: TrainingSpec) -> None:
     """
     path = spec.start_from
     if path is not None and (path.name.startswith(MODEL) or RunFolder(path).weights.is_file()):
-        _fitting(vse, path, _weights_of(start_folder(path), vse).weights)
+        _fitting(vse, path, _weights_of(start_folder(path), vse, channels).weights)
 
 
-def _taken(vse: VSE, path: Path) -> tuple[Start, Collection[str]]:
+def _taken(vse: VSE, path: Path, channels: Sequence[str]) -> tuple[Start, Collection[str]]:
     """Load the weights that fit; return what is stored of it, and the names of those whose maps are zeros."""
     folder = start_folder(path)
-    theirs = _weights_of(folder, vse)
+    theirs = _weights_of(folder, vse, channels)
     ours, (fitting, left) = vse.state_dict(), _fitting(vse, path, theirs.weights)
     with torch.no_grad():
         for name in fitting:
@@ -114,6 +120,10 @@ def _taken(vse: VSE, path: Path) -> tuple[Start, Collection[str]]:
             f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
         )
         _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
+    renamed = {ours: other for ours, other in theirs.sources.items() if ours != other}
+    if renamed and any(name.startswith(_OUTPUT) for name in fitting):
+        pairs = ", ".join(f"{ours} from {other}" for ours, other in renamed.items())
+        _LOG.info("channels that start from those of other names: %s", pairs)
     if theirs.wider.intersection(fitting):
         _LOG.info("that run has a narrower network, so each of its features is there several times")
     if theirs.zeros:
@@ -130,17 +140,20 @@ class _Weights:
         weights: by name.
         zeros: names of those of the last layer whose maps of the noise model are 0.
         wider: names of those that were widened.
+        sources: the channel of that run of which each channel takes the maps, by name.
     """
 
     weights: Mapping[str, Tensor]
     zeros: frozenset[str]
     wider: frozenset[str]
+    sources: Mapping[str, str]
 
 
-def _weights_of(folder: RunFolder, vse: VSE) -> _Weights:
+def _weights_of(folder: RunFolder, vse: VSE, names: Sequence[str]) -> _Weights:
     """Load the weights of a run, with a last layer whose maps mean what those of a network mean.
 
-    Of other channels, there is none. Of another noise model, the maps of the signal stay, and others are 0.
+    Of more or fewer channels, there is none. Of another noise model, the maps of the signal stay, and others
+    are 0.
     """
     loaded, channels = load_weights(folder.weights), vse.channels
     found = widened(loaded, vse, fixed_rows=_OUTPUT)
@@ -148,19 +161,39 @@ def _weights_of(folder: RunFolder, vse: VSE) -> _Weights:
     spec = read_mapping(folder.bundle, "the description of a run", _ADVICE).get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("channels"), list):
         raise RunError(f"{folder.bundle}: does not name the channels of the run. {_ADVICE}")
-    same_channels, zeros = len(spec["channels"]) == channels, set[str]()
+    known = [str(name) for name in spec["channels"]]
+    same_channels, zeros = len(known) == channels, set[str]()
+    order = _sources(names, known) if same_channels else []
     same_noise = same_channels and _has_noise_models(vse, spec.get("model"))
     more = channels * vse.noise_model.extra_maps
     for name, ours in vse.state_dict().items():
         if not name.startswith(_OUTPUT) or name not in found or ours.shape[:1] != (channels + more,):
             continue
-        theirs = found[name]
+        theirs = found[name] = _reordered(found[name], order)
         if not same_channels:
             del found[name]
         elif theirs.shape[1:] == ours.shape[1:] and not (same_noise and len(theirs) == len(ours)):
             found[name] = torch.cat([theirs[:channels], theirs.new_zeros(more, *theirs.shape[1:])])
             zeros |= {name} if more else set()
-    return _Weights(found, frozenset(zeros), wider)
+    sources = {name: known[other] for name, other in zip(names, order, strict=False)}
+    return _Weights(found, frozenset(zeros), wider, sources)
+
+
+def _sources(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:
+    """Return the channel of the other run for every channel: that of its name, or the next that is left."""
+    named = {name: theirs.index(name) for name in ours if name in theirs}
+    left = iter(sorted(set(range(len(theirs))).difference(named.values())))
+    return [named[name] if name in named else next(left) for name in ours]
+
+
+def _reordered(rows: Tensor, order: Sequence[int]) -> Tensor:
+    """Put the maps of the signals, and those of the noise model behind them, into an order of channels."""
+    channels = len(order)
+    if not channels or len(rows) % channels:
+        return rows
+    more = len(rows) // channels - 1
+    maps = [channels + more * one + number for one in order for number in range(more)]
+    return rows[[*order, *maps]]
 
 
 def _has_noise_models(vse: VSE, model: Any) -> bool:
