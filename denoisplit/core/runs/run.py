@@ -193,7 +193,7 @@ class Run(Reports):
             _, fields = evaluation_fields(run.spec)
             scores, evaluated = run.evaluate(fields, samples=20)
 
-        Returns the scores and what was scored. ``fields`` come from ``core.training.prepare``; ``metrics`` are
+        Returns the scores and what was scored. ``core.training.prepare`` gives the fields; ``metrics`` are
         names of scores, None for the usual ones and those of the spec; ``further_metrics`` are computed in
         addition; ``labels`` are label images [(z) y x], one per field, whose regions' sums are assessed, too.
 
