@@ -7,6 +7,7 @@ from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
 from denoisplit.core.errors import ArgumentError, RunError
 from denoisplit.core.given import items_of, path_of, require, require_function, shown
+from denoisplit.core.main_guard import stop_in_worker
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -20,7 +21,6 @@ from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.seat import host_of
 from denoisplit.core.training.watching import Watcher
-from denoisplit.core.training.worker_start import stop_in_worker
 from denoisplit.core.workable import load_workable
 
 __all__ = [

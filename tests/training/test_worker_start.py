@@ -1,38 +1,47 @@
-"""Workers of a training at the top level of a script."""
+"""Workers of a training that end."""
 
-import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.training.worker_start import explained, stop_in_worker
+from denoisplit.core.training.worker_start import explained, require_start
+from tests.training.test_fit import SPEC
 
-SCRIPT = """
-from denoisplit import train
-train("nothing.yaml", "nowhere")
+UNGUARDED = """
+import denoisplit
+overrides = ["data.train.fields=4", "data.train.size=64", "training.workers=1"]
+denoisplit.train("spec.yaml", "run", overrides=overrides)
 """
+"""A training whose images are larger than the 64 KiB that a pipe takes before somebody reads them."""
 
 
-def test_a_worker_that_runs_the_script_again_ends_without_a_word(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT, encoding="utf-8")
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(script), run_name="__mp_main__")
-    assert end.value.code == 1
-    assert capfd.readouterr() == ("", "")
+def test_a_script_without_the_guard_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    (tmp_path / "script.py").write_text(UNGUARDED, encoding="utf-8")
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1  # none of a worker
+    last = done.stderr.splitlines()[-1]
+    assert "training.workers: a worker process ended as it started (got 1)" in last
+    assert last.endswith("'if __name__ == \"__main__\":', or set training.workers to 0.")
+    assert not (tmp_path / "run").exists()
 
 
-def test_a_worker_may_train_in_a_function() -> None:
-    stop_in_worker()
+def test_no_process_is_started_to_see_where_there_are_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("denoisplit.core.training.worker_start.can_start", lambda: False)
+    require_start(0)
+    with pytest.raises(SpecError, match=r"\(got 2\)"):
+        require_start(2)
 
 
 def test_the_training_that_lost_its_workers_says_what_to_do() -> None:
     lost = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
     with (
-        pytest.raises(SpecError, match=r"training\.workers: .*__main__.*training\.workers to 0"),
+        pytest.raises(SpecError, match=r"training\.workers: .*more memory.*training\.workers to 0"),
         explained(2),
     ):
         raise lost

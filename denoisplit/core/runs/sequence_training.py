@@ -15,6 +15,7 @@ from denoisplit.core.given import path_of, require, require_function
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.main_guard import stop_in_worker
 from denoisplit.core.prediction.notebook_bar import notebook_bar
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.progress import Progress, Stages, part_of
@@ -30,7 +31,6 @@ from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
 from denoisplit.core.training.prepare import PreparedData, evaluation_fields, prepare, prepare_denoised
-from denoisplit.core.training.worker_start import stop_in_worker
 
 if TYPE_CHECKING:
     from denoisplit.core.training.sequence_specs import SequencePlan

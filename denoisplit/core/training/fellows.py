@@ -15,6 +15,7 @@ import torch
 from torch import distributed
 
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError, in_one_line
+from denoisplit.core.main_guard import MAIN_GUARD
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spawned import begin
@@ -28,7 +29,6 @@ from denoisplit.core.training.resuming import ResumePoint, read_point
 from denoisplit.core.training.seat import Seat
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.tried_objectives import objectives_of
-from denoisplit.core.training.worker_start import MAIN_GUARD
 
 _END: Final = 20.0
 """Time for a process to end by itself, seconds."""

@@ -53,6 +53,7 @@ from denoisplit.core.training.trainable import require_trainable
 from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
 from denoisplit.core.training.watching import Watcher
+from denoisplit.core.training.worker_start import require_start
 
 _LOG = logging.getLogger("denoisplit.training")
 _INITIAL_WEIGHTS = -1_000_000
@@ -99,6 +100,7 @@ def fit(
         with met(seat, spec) as is_first_there:
             take_part(seat, is_first_there)
         return
+    require_start(spec.training.workers)
     loggers = loggers_of(spec, folder.path)
     with training_log() as log, Claim(folder.path, resume=resume) as claim, met(seat, spec):
         begun = point_of(folder, spec) if claim.goes_on else None

@@ -1,35 +1,30 @@
-"""Guards for workers of a training that is called at the top level of a script."""
+"""Workers of a training that end: as they start, and later."""
 
-import inspect
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from denoisplit.core.errors import SpecError
+from denoisplit.core.main_guard import MAIN_GUARD, can_start
 
-MAIN_GUARD: Final = (
-    "Other processes run the script that calls the training, too: where that is done at its top level, do it "
-    "below 'if __name__ == \"__main__\":'"
-)
+_NONE = "set training.workers to 0"
 
 
-def stop_in_worker() -> None:
-    """End a worker that reaches the call of the training itself.
+def require_start(workers: int) -> None:
+    """Refuse workers that end as they start.
 
-    A worker imports the script that started it (as ``__mp_main__``); code at its top level runs again, and
-    would start further workers.
+    The loader would wait for ever: it writes the images into a pipe that it keeps open at both ends.
+
+    Raises:
+        SpecError: they do.
     """
-    frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__") == "__mp_main__" and frame.f_code.co_name == "<module>":
-            sys.exit(1)  # without a message: the process that started the worker prints it
-        frame = frame.f_back
+    if workers and not can_start():
+        problem = f"training.workers: a worker process ended as it started (got {workers})"
+        raise SpecError(f"{problem}. {MAIN_GUARD}, or {_NONE}.")
 
 
 @contextmanager
 def explained(workers: int) -> Iterator[None]:
-    """Context that explains in one line why workers end at once.
+    """Context that explains in one line that workers ended.
 
     Raises:
         SpecError: a worker ended.
@@ -39,5 +34,6 @@ def explained(workers: int) -> Iterator[None]:
     except RuntimeError as error:
         if not workers or "DataLoader worker" not in str(error):
             raise
-        problem = f"training.workers: a worker process ended (got {workers} workers)"
-        raise SpecError(f"{problem}. {MAIN_GUARD}, or set training.workers to 0.") from error
+        problem = f"training.workers: a worker process ended (got {workers})"
+        advice = f"Give it more memory, in a container also more shared memory, or {_NONE}."
+        raise SpecError(f"{problem}. {advice}") from error
