@@ -6,8 +6,8 @@ import sys
 from typing import Final
 
 MAIN_GUARD: Final = (
-    "Other processes run the script that starts them, too: where it does so at its top level, put that "
-    "below 'if __name__ == \"__main__\":'"
+    "Other processes run the script that starts them, too: put what it does at its top level below "
+    "'if __name__ == \"__main__\":'"
 )
 """What to do about processes that end as they start, without the full stop."""
 

@@ -1,6 +1,8 @@
 """A prediction whose workers or scheduler end says so in one line, and can be gone on with."""
 
 import multiprocessing
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
@@ -18,6 +20,11 @@ from denoisplit.plugins.executors.serial import Serial
 from tests.cli.refusals import noise
 
 HOW = How(samples=2, tile=16)
+
+UNGUARDED = """
+import denoisplit
+denoisplit.load(%r).predict_file(%r, "a.npz", samples=2, tile=16, executor=%r)
+"""
 
 
 @pytest.fixture
@@ -62,6 +69,20 @@ def test_a_killed_process_is_one_line_and_its_tiles_are_gone_on_with(
     found = run.predict_file(pixels, out, **(HOW | How(resume=True)))
     np.testing.assert_array_equal(found.mean, run.predict(pixels, samples=2, tile=16).mean)
     assert not spool_of(out).exists()
+
+
+@pytest.mark.parametrize("executor", ["processes", "dask"])
+def test_a_script_without_the_guard_is_told_of_it(executor: str, run: denoisplit.Run, tmp_path: Path) -> None:
+    image, script = tmp_path / "image.npy", tmp_path / "script.py"
+    np.save(image, noise(40, 40))
+    script.write_text(UNGUARDED % (str(run.path), str(image), executor), encoding="utf-8")
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith("'if __name__ == \"__main__\":'.")
+    assert last.startswith("denoisplit.core.errors.RunError: ")
+    assert "LockedError" not in done.stderr  # the workers have not begun the same prediction
 
 
 def test_a_shard_says_it_too(run: denoisplit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

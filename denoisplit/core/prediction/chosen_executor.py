@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from denoisplit.core.documents import node_of, read_document
 from denoisplit.core.errors import SpecError
+from denoisplit.core.main_guard import stop_in_worker
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import Chosen
@@ -39,4 +40,16 @@ def chosen_executor(wanted: str | Mapping[str, Any] | Executor) -> Executor:
     if structurer.problems:
         raise SpecError(structurer.problems)
     executor: Executor = chosen.build()
+    return executor
+
+
+def executor_to_start(wanted: str | Mapping[str, Any] | Executor) -> Executor:
+    """Return the chosen executor, for a prediction that starts it; end a worker that would start workers.
+
+    Raises:
+        SpecError, MissingPackageError, BrokenPluginError: see ``chosen_executor``.
+    """
+    executor = chosen_executor(wanted)
+    if executor.elsewhere:
+        stop_in_worker()
     return executor

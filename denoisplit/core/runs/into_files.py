@@ -13,7 +13,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.chosen_executor import chosen_executor
+from denoisplit.core.prediction.chosen_executor import executor_to_start
 from denoisplit.core.prediction.elsewhere import Place
 from denoisplit.core.prediction.estimate import Estimate, estimate
 from denoisplit.core.prediction.items import images_among
@@ -144,6 +144,6 @@ class IntoFiles(Predictor):
             image=Path(image) if isinstance(image, str | os.PathLike) else None,
             pixels=opened.data,
             resume=request.resume,
-            executor=chosen_executor(request.executor),
+            executor=executor_to_start(request.executor),
         )
         return opened, place

@@ -9,7 +9,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.given import path_of, paths_of, require, require_function
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.scaled import require_dtype
-from denoisplit.core.prediction.chosen_executor import chosen_executor
+from denoisplit.core.prediction.chosen_executor import executor_to_start
 from denoisplit.core.prediction.items import ENDING, items
 from denoisplit.core.prediction.kept_executor import Kept
 from denoisplit.core.prediction.many import Outcome, predict_items
@@ -79,7 +79,7 @@ class Predictor(ABC):
         require_dtype(dtype)
         folder = path_of(out, "out")
 
-        with Kept(chosen_executor(request.executor)) as executor:
+        with Kept(executor_to_start(request.executor)) as executor:
 
             def predict(image: Path, file: Path, told: Progress | None) -> Prediction:
                 return self.predict_file(

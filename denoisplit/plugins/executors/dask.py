@@ -14,6 +14,7 @@ import attrs
 from attrs.validators import gt
 
 from denoisplit.core.errors import MissingPackageError, RunError
+from denoisplit.core.main_guard import guard_or
 from denoisplit.core.prediction.executor import Executor
 
 P = ParamSpec("P")
@@ -124,9 +125,9 @@ def _local(distributed: Any, workers: int) -> Any:
                 scheduler_kwargs={"dashboard": False},
             )
     except RuntimeError as error:
+        advice = guard_or("Go on with --resume.")
         raise RunError(
-            f"executor dask: the workers do not start (got: {' '.join(str(error).split())}). In a script, "
-            f"put what predicts below 'if __name__ == \"__main__\":'; else go on with --resume."
+            f"executor dask: the workers do not start (got: {' '.join(str(error).split())}). {advice}"
         ) from error
 
 
