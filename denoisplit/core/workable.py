@@ -30,10 +30,11 @@ def load_workable(
     from denoisplit.core.spec.located import located
     from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.training.starting import require_fitting_start
-    from denoisplit.core.training.trainable import require_trainable
+    from denoisplit.core.training.trainable import require_all_axes, require_trainable
 
     try:
         vse = require_workable(spec)
+        require_all_axes(vse)
         require_trainable(spec, device)
         folder = None if resumed is None else RunFolder(resumed)
         if folder is None or not (folder.is_finished or folder.resume_point.is_file()):

@@ -100,6 +100,16 @@ def test_what_is_no_network_is_told_without_images(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_network_that_makes_one_plane_of_a_stack_is_not_trained(tmp_path: Path) -> None:
+    """No data set has targets of one plane for a stack."""
+    file = tmp_path / "spec.yaml"
+    stacks = {"encoder": "{use: ladder_3d_to_2d, levels: 2, width: 4}", "training": "{patch: [8, 16, 16]}"}
+    file.write_text(SPEC.replace("model:\n", "model:\n  dimensions: 3\n") % {**RIGHT, **stacks})
+    told = run("check", file)
+    refused(told, f"{file}:6:12 $.model.encoder: the network makes one plane of a stack", "Use the encoder")
+    assert run("train", file, "--out", tmp_path / "run").stderr == told.stderr
+
+
 def test_a_spec_without_mistakes_is_checked_without_its_images(tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
     file.write_text(SPEC % RIGHT)

@@ -15,12 +15,15 @@ from torch import Tensor
 
 import denoisplit
 from denoisplit.cli import main
-from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.errors import NonFiniteLossError, SpecError
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
+from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.testing import layouts
 
 SPEC = """
@@ -32,6 +35,18 @@ data:
 model: {encoder: {levels: 2, width: 4}, decoder: {latent_channels: 2}}
 training: {steps: 6, batch: 1, patch: 16, validate_every: 2, checkpoint_every: 1, precision: float32}
 prediction: {samples: 2}
+"""
+
+STACKS = """
+preset: denoisplit
+channels: [a, b]
+data: {train: {use: folder, path: stacks}, validation_fraction: 0.4}
+model:
+  dimensions: 3
+  encoder: {use: ladder_3d_to_2d, levels: 2, width: 4}
+  decoder: {latent_channels: 2}
+  noise_model: {use: gaussian_mixture}
+training: {steps: 2, batch: 1, patch: [8, 16, 16], precision: float32}
 """
 
 
@@ -112,6 +127,26 @@ def test_training_stops_when_validation_no_longer_improves(spec: Path, tmp_path:
     assert last < 60
     assert run.bundle.best_step == last - 2
     assert run.bundle.steps == last
+
+
+def test_a_network_that_makes_one_plane_of_a_stack_is_refused_before_the_noise_is_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spec that was resolved by the caller has not been checked without its images."""
+    rng, file = np.random.default_rng(0), tmp_path / "stacks.yaml"
+    (tmp_path / "stacks").mkdir()
+    for number in range(3):
+        image = Image(data=rng.normal(100, 10, (2, 8, 16, 16)).astype(np.float32), axes="czyx")
+        OmeTiff(OmeTiff.Options()).write(tmp_path / "stacks" / f"{number}.ome.tif", image)
+    file.write_text(STACKS, encoding="utf-8")
+
+    def fit(*_: object, **__: object) -> None:
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(GaussianMixture, "fit", fit)
+    with pytest.raises(SpecError, match=r"one plane of a stack.* \(got 3 axes of images and 2 of features\)"):
+        denoisplit.train(denoisplit.load_spec(file), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(spec: Path, tmp_path: Path) -> None:

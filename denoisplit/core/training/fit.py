@@ -49,7 +49,7 @@ from denoisplit.core.training.resuming import (
 from denoisplit.core.training.seat import seat_of
 from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
-from denoisplit.core.training.trainable import require_trainable
+from denoisplit.core.training.trainable import require_all_axes, require_trainable
 from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
 from denoisplit.core.training.watching import Watcher
@@ -222,6 +222,7 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     with seeded(step_seed(spec.training.seed, _INITIAL_WEIGHTS)):
         vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
     require_alike(vse, spec.prediction.orientations)
+    require_all_axes(vse)
     return vse
 
 

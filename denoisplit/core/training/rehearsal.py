@@ -66,8 +66,6 @@ def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
         SpecError: components do not go together.
     """
     spec = bundle.spec
-    if len(vse.stride) != spec.model.dimensions:
-        return  # the network projects an axis, and only its training knows which planes belong together
     whole = patch_sides(spec.training.patch, spec.model.dimensions)
     small = small_sides(vse, whole)
     for sides in dict.fromkeys((small, whole)):

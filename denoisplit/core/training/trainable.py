@@ -7,6 +7,7 @@ import torch
 from denoisplit.core.devices import AUTO, choose_device
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.images.mixing import drawn_anew
+from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import DataSpec, ResolvedSpec, TrainingSpec
 from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.logged import loggers_of
@@ -38,6 +39,20 @@ def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
     loggers_of(spec, Path())
     require_known_start(spec.training)
     return where
+
+
+def require_all_axes(vse: VSE) -> None:
+    """Refuse to train a network whose output lacks an axis of its input: no data set has such targets.
+
+    Raises:
+        SpecError: it makes one plane of a stack.
+    """
+    if len(vse.stride) != vse.spatial_rank:
+        raise SpecError(
+            f"$.model.encoder: the network makes one plane of a stack, and data sets have no such targets "
+            f"(got {vse.spatial_rank} axes of images and {len(vse.stride)} of features). Use the encoder "
+            f"ladder; its strides [1, 2, 2] keep the planes."
+        )
 
 
 def _refuse_mixed_anew(data: DataSpec) -> None:
