@@ -198,6 +198,21 @@ class LeavesOut(Fails):
         return SGD([one for one in weights if one.ndim > 1], lr=learning_rate)
 
 
+class HasNoRate(Fails):
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Any:
+        class Plain(torch.optim.Optimizer):
+            def step(self, closure: Any = None) -> Any: ...
+
+        return Plain(weights, {})
+
+
+class ChoosesItsRate(Fails):
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Any:
+        found = SGD(weights, lr=learning_rate)
+        found.param_groups[0]["lr"] = None
+        return found
+
+
 class ReadsTwice(Fails):
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Any:
         groups = ([one for one in weights if one.ndim > 1], [one for one in weights if one.ndim <= 1])
@@ -225,6 +240,8 @@ class NoScheduler(Schedule):
         ("optimizer", AsksForMore, "fails at a step (TypeError: "),
         ("optimizer", Explodes, "weights have to stay finite (got a sum of -inf after"),
         ("optimizer", LeavesOut, "has to update all trainable weights (got none of 4, encoder.0.bias first)"),
+        ("optimizer", HasNoRate, "every group of weights has to have a learning rate, lr (got None)"),
+        ("optimizer", ChoosesItsRate, "every group of weights has to have a learning rate, lr (got None)"),
         ("schedule", NoScheduler, "over has to give a torch.optim LRScheduler (got int)"),
     ],
 )

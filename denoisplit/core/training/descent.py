@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Final, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer as Stepping
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -28,7 +29,8 @@ def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
     """Build the optimiser of the trainable weights of a network.
 
     Raises:
-        BrokenPluginError: the optimiser fails, leaves weights out, or is not an optimiser of torch.
+        BrokenPluginError: the optimiser fails, leaves weights out, has no learning rate, or is not an
+            optimiser of torch.
     """
     chosen = _chosen("optimizer", spec.optimizer)
     with blaming([chosen.component], "does not take the weights"):
@@ -42,6 +44,13 @@ def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
             f"{row.kind} {row.qualified}: has to update all trainable weights (got none of {len(left)}, "
             f"{left[0]} first). Fix it ({row.target_text}), or use another {row.kind}."
         )
+    for group in found.param_groups:
+        if not isinstance(group.get("lr"), Real | Tensor):
+            row = chosen.component
+            raise BrokenPluginError(
+                f"{row.kind} {row.qualified}: every group of weights has to have a learning rate, lr (got "
+                f"{group.get('lr')}). Fix it ({row.target_text}), or use another {row.kind}."
+            )
     return found
 
 
