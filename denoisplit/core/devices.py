@@ -119,6 +119,16 @@ def is_shortage(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOLD_BY_TEXT)
 
 
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether an error says what a machine cannot do: memory ran out, or bits may differ each time."""
+    return is_shortage(error) or _is_refused(error)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether an operation was refused because it may give other bits every time."""
+    return isinstance(error, RuntimeError) and "deterministic" in str(error)
+
+
 def give_back_memory(device: torch.device) -> None:
     """Release memory that is reserved but unused."""
     if device.type == "cuda":
@@ -190,7 +200,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "deterministic" not in str(error):
+        if not _is_refused(error):
             raise
         reason, _, _ = str(error).partition(",")
         what = f"$.training.deterministic: an operation of this network cannot (got: {reason})"

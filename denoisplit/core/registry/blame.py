@@ -1,7 +1,7 @@
 """Attribution of an exception to the component that caused it, in one line."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -35,12 +35,15 @@ Row = TypeVar("Row", bound=Blamed)
 
 
 @contextmanager
-def blaming(components: Sequence[Blamed], doing: str) -> Iterator[None]:
+def blaming(
+    components: Sequence[Blamed], doing: str, *, unless: Callable[[Exception], bool] | None = None
+) -> Iterator[None]:
     """Turn an exception of foreign code into one line that names the component.
 
     Args:
         components: possible causes; the first one is blamed if the traceback passes through none of them.
         doing: what failed, such as ``does not decode a patch``.
+        unless: whether an exception is nobody's fault, and stays as it is.
 
     Raises:
         BrokenPluginError: an exception other than a deliberate error was raised.
@@ -50,6 +53,8 @@ def blaming(components: Sequence[Blamed], doing: str) -> Iterator[None]:
     except (DenoisplitError, MemoryError, OSError):
         raise
     except Exception as error:
+        if unless is not None and unless(error):
+            raise
         row = culprit(error.__traceback__, components) or components[0]
         reason = " ".join(str(error).split())
         reason = f"{reason[:_LONGEST]}..." if len(reason) > _LONGEST else reason

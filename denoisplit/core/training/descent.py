@@ -3,14 +3,15 @@
 import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer as Stepping
 from torch.optim.lr_scheduler import LRScheduler
 
-from denoisplit.core.errors import BrokenPluginError, SpecError
+from denoisplit.core.devices import is_of_the_machine
+from denoisplit.core.errors import BrokenPluginError, SpecError, counted
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.manager import BUILTIN
@@ -24,6 +25,12 @@ _Made = TypeVar("_Made", Stepping, LRScheduler)
 _PLATEAU: Final = {"patience": "plateau_patience", "factor": "plateau_factor"}
 """Options of the plateau schedule, and the older keys of a spec with the same meaning."""
 
+_NUMBERS: Final = (Real, Tensor)
+"""Classes of a learning rate."""
+
+_MOST_RATES: Final = 100_000
+"""Number of learning rates that are tried, in half a second."""
+
 
 def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
     """Build the optimiser of the trainable weights of a network.
@@ -32,7 +39,7 @@ def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
         BrokenPluginError: the optimiser fails, leaves weights out, has no learning rate, or is not an
             optimiser of torch.
     """
-    chosen = _chosen("optimizer", spec.optimizer)
+    chosen = _optimizer(spec)
     with blaming([chosen.component], "does not take the weights"):
         made = chosen.build().over_network(network, spec.learning_rate)
     found = _checked(made, Stepping, chosen)
@@ -45,7 +52,7 @@ def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
             f"{left[0]} first). Fix it ({row.target_text}), or use another {row.kind}."
         )
     for group in found.param_groups:
-        if not isinstance(group.get("lr"), Real | Tensor):
+        if not isinstance(group.get("lr"), _NUMBERS):
             row = chosen.component
             raise BrokenPluginError(
                 f"{row.kind} {row.qualified}: every group of weights has to have a learning rate, lr (got "
@@ -61,12 +68,81 @@ def schedule_of(optimizer: Stepping, spec: TrainingSpec) -> LRScheduler:
         BrokenPluginError: the schedule fails, or is not a scheduler of torch.
         SpecError: it does not fit this number of steps.
     """
-    keys = _PLATEAU if spec.schedule == "plateau" else {}
-    given = {option: getattr(spec, key) for option, key in keys.items()}
-    chosen = _chosen("schedule", spec.schedule, **given)
+    chosen = _schedule(spec)
     with blaming([chosen.component], "does not take the optimiser"):
         made = chosen.build().over(optimizer, steps=spec.steps, better=MONITORS[spec.monitor].mode)
     return _checked(made, LRScheduler, chosen)
+
+
+@final
+class Descent:
+    """Optimiser and schedule of a training; where one of them fails, the error names it.
+
+    Args:
+        network: network to train, on its device.
+        spec: settings of the training.
+    """
+
+    def __init__(self, network: nn.Module, spec: TrainingSpec) -> None:
+        self.optimizer = optimizer_of(network, spec)
+        self.schedule = schedule_of(self.optimizer, spec)
+        self._steps = spec.steps
+        self._stepping, self._rating = _optimizer(spec).component, _schedule(spec).component
+
+    def step(self, done: int) -> None:
+        """Update the weights from their gradients, and then the learning rate.
+
+        Args:
+            done: number of steps before this one.
+
+        Raises:
+            BrokenPluginError: the optimiser or the schedule fails, or a rate is impossible.
+        """
+        with blaming([self._stepping], f"fails after {counted(done, 'step')}", unless=is_of_the_machine):
+            self.optimizer.step()
+        self.rated(done + 1)
+
+    def rated(self, done: int) -> None:
+        """Update the learning rate after a step.
+
+        Raises:
+            BrokenPluginError: the schedule fails, or a rate is impossible.
+        """
+        with blaming([self._rating], f"fails after {counted(done, 'step')}"):
+            after_step(self.schedule)
+            self.look(done)
+
+    def validated(self, value: float, done: int) -> None:
+        """Update the learning rate after a validation with this monitored value.
+
+        Raises:
+            BrokenPluginError: the schedule fails, or a rate is impossible.
+        """
+        with blaming([self._rating], f"fails at the validation after {counted(done, 'step')}"):
+            after_validation(self.schedule, value)
+            self.look(done)
+
+    def look(self, done: int) -> None:
+        """Check the rates, unless no step is left: some schedules have none for after the last one.
+
+        Only numbers of the processor are looked at: a device would be waited for.
+
+        Raises:
+            BrokenPluginError: a rate is negative, NaN or infinite.
+        """
+        if done >= self._steps:
+            return
+        for group in self.optimizer.param_groups:
+            rate = group["lr"]
+            if getattr(rate, "is_cpu", True) and not (
+                isinstance(rate, _NUMBERS) and 0 <= float(rate) < math.inf
+            ):
+                row = self._rating
+                raise BrokenPluginError(
+                    f"{row.kind} {row.qualified}: the learning rate has to be 0 or more, and finite (got "
+                    f"{rate} after {counted(done, 'step')}). Fix it ({row.target_text}), or use another "
+                    f"{row.kind}."
+                )
 
 
 def monitored(spec: TrainingSpec, values: Mapping[str, float]) -> float:
@@ -75,7 +151,7 @@ def monitored(spec: TrainingSpec, values: Mapping[str, float]) -> float:
 
 
 def try_descent(spec: TrainingSpec) -> None:
-    """Do a step and a validation with a few weights, as a training will.
+    """Do a step and a validation with a few weights, as a training will, and go through its learning rates.
 
     Raises:
         BrokenPluginError: optimiser or schedule fails, or breaks the contract of its kind.
@@ -83,23 +159,26 @@ def try_descent(spec: TrainingSpec) -> None:
     """
     _require_one_plateau(spec)
     network = TrialNetwork()
-    optimizer = optimizer_of(network, spec)
-    schedule = schedule_of(optimizer, spec)
+    tried = Descent(network, spec)
     used = [one.component for one in (spec.optimizer, spec.schedule) if isinstance(one, Chosen)]
     if not used:  # the built-in ones of a bare name are known to work
         return
     with blaming(used, "fails at a step"):
         for weight in network.parameters():
             weight.grad = torch.ones_like(weight)
-        optimizer.step()
-        after_step(schedule)
-        after_validation(schedule, 1.0)
+        tried.optimizer.step()
+        after_step(tried.schedule)
+        after_validation(tried.schedule, 1.0)
     total = sum(float(weight.detach().sum()) for weight in network.parameters())
     if not math.isfinite(total):
         raise BrokenPluginError(
             f"{used[0].kind} {used[0].qualified}: weights have to stay finite (got a sum of "
             f"{total} after a step). Lower training.learning_rate, or use another."
         )
+    tried.look(1)
+    if isinstance(spec.schedule, Chosen):
+        for done in range(2, min(spec.steps, _MOST_RATES)):
+            tried.rated(done)
 
 
 def _require_one_plateau(spec: TrainingSpec) -> None:
@@ -114,6 +193,16 @@ def _require_one_plateau(spec: TrainingSpec) -> None:
                 f"training.{key}: training.schedule has another {option} (got {said}, and {own} there). "
                 f"Make both {said} or {own}."
             )
+
+
+def _optimizer(spec: TrainingSpec) -> Chosen:
+    return _chosen("optimizer", spec.optimizer)
+
+
+def _schedule(spec: TrainingSpec) -> Chosen:
+    keys = _PLATEAU if spec.schedule == "plateau" else {}
+    given = {option: getattr(spec, key) for option, key in keys.items()}
+    return _chosen("schedule", spec.schedule, **given)
 
 
 def _chosen(kind: str, given: str | Chosen, **options: Any) -> Chosen:

@@ -12,13 +12,12 @@ from denoisplit.core.errors import RunError, SpecError, in_one_line
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Mover, Pair
-from denoisplit.core.training.descent import monitored, optimizer_of, schedule_of
+from denoisplit.core.training.descent import Descent, monitored
 from denoisplit.core.training.early_end import EarlyEnd
 from denoisplit.core.training.optimizer import trainable
 from denoisplit.core.training.parts import Part
 from denoisplit.core.training.ranks import Ranks
 from denoisplit.core.training.resuming import Identity, ResumePoint
-from denoisplit.core.training.schedule import after_step, after_validation
 from denoisplit.core.training.task import SplittingTask, values_of
 from denoisplit.core.training.watching import Moment, RememberingWatcher, Watcher
 
@@ -52,8 +51,7 @@ class Loop:
         self._judged = judged or self._task
         self._watchers, self._ranks = tuple(watchers), ranks
         self._learnt = trainable(task.vse)
-        self._optimizer = optimizer_of(task.vse, spec)
-        self._schedule = schedule_of(self._optimizer, spec)
+        self._descent = Descent(task.vse, spec)
         self._values: dict[str, float] = {}
 
     def run(
@@ -68,6 +66,7 @@ class Loop:
             identity: identity of the training.
 
         Raises:
+            BrokenPluginError: the optimiser, the schedule or an objective fails.
             NonFiniteLossError: the objective became NaN or infinite.
             SpecError: memory is too small for a batch; says what fits.
         """
@@ -96,8 +95,8 @@ class Loop:
         state = point.state
         try:
             self._task.load_state_dict(state["network"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self._schedule.load_state_dict(state["schedule"])
+            self._descent.optimizer.load_state_dict(state["optimizer"])
+            self._descent.schedule.load_state_dict(state["schedule"])
             for watcher in self._remembering():
                 watcher.load_state_dict(state["watchers"][watcher.key])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -115,8 +114,8 @@ class Loop:
         """Return a point from which another process, or a later one, can continue."""
         state = {
             "network": self._task.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "schedule": self._schedule.state_dict(),
+            "optimizer": self._descent.optimizer.state_dict(),
+            "schedule": self._descent.schedule.state_dict(),
             "watchers": {watcher.key: watcher.state_dict() for watcher in self._remembering()},
         }
         return ResumePoint(
@@ -138,7 +137,7 @@ class Loop:
             step=self.step,
             steps=self._spec.steps,
             vse=self._judged.vse,
-            learning_rate=self._optimizer.param_groups[0]["lr"],
+            learning_rate=self._descent.optimizer.param_groups[0]["lr"],
             values=self._values,
         )
 
@@ -150,8 +149,7 @@ class Loop:
             raise SpecError(f"{what}. {self._advice(part, batch)}")
         self._task.took(terms, self.step)
         torch.nn.utils.clip_grad_norm_(self._learnt, spec.gradient_clip)
-        self._optimizer.step()
-        after_step(self._schedule)
+        self._descent.step(self.step)
         self.step += 1
         if self._is_watched:
             # Only these are needed, and on a GPU, reading them waits for the step.
@@ -179,7 +177,7 @@ class Loop:
             return in_one_line(error)
 
     def _summed(self, part: Part, batch: Pair, number: int) -> LossTerms:
-        self._optimizer.zero_grad()
+        self._descent.optimizer.zero_grad()
         shares = []
         for own, within in zip(part.divided(number), Part.whole(len(batch[0])).divided(number), strict=True):
             terms: LossTerms = self._task(within.of(batch), self.step, own)
@@ -195,7 +193,7 @@ class Loop:
         while self._ranks.number == 1 and number < len(batch[0]):
             number *= 2
             # Memory of a failed attempt is only released when its error is gone.
-            self._optimizer.zero_grad()
+            self._descent.optimizer.zero_grad()
             give_back_memory(self._ranks.device)
             if not isinstance(self._gradients(part, batch, number), str):
                 fitting = -(-len(batch[0]) // number)
@@ -213,7 +211,7 @@ class Loop:
         self._values = self._values | found
         for watcher in self._watchers:
             watcher.validated(self._now)
-        after_validation(self._schedule, monitored(self._spec, self._values))
+        self._descent.validated(monitored(self._spec, self._values), self.step)
 
     def _remembering(self) -> list[RememberingWatcher]:
         return [watcher for watcher in self._watchers if isinstance(watcher, RememberingWatcher)]
