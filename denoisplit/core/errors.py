@@ -3,12 +3,21 @@
 A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one class per person who must act.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def uncoloured(said: object) -> str:
+    """A foreign text without the codes of terminals for colours and bold letters, which torch writes."""
+    return _COLOURS.sub("", str(said))
 
 
 def in_one_line(said: object, most: int = 200) -> str:
     """A foreign text, such as an error of a library, shortened to one line for a message."""
-    return " ".join(str(said).split())[:most]
+    return " ".join(uncoloured(said).split())[:most]
 
 
 def counted(number: int, what: str) -> str:

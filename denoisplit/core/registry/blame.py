@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar
 
-from denoisplit.core.errors import BrokenPluginError, DenoisplitError
+from denoisplit.core.errors import BrokenPluginError, DenoisplitError, uncoloured
 
 _LONGEST: Final = 300
 
@@ -56,7 +56,7 @@ def blaming(
         if unless is not None and unless(error):
             raise
         row = culprit(error.__traceback__, components) or components[0]
-        reason = " ".join(str(error).split())
+        reason = " ".join(uncoloured(error).split())
         reason = f"{reason[:_LONGEST]}..." if len(reason) > _LONGEST else reason
         raise BrokenPluginError(
             f"{row.kind} {row.qualified}: {doing} ({type(error).__name__}: {reason}, at {_place(error)}). "

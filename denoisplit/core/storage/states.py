@@ -3,16 +3,19 @@
 import io
 import logging
 import textwrap
+from collections import OrderedDict
 from collections.abc import Mapping
+from operator import is_
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, in_one_line, uncoloured
 from denoisplit.core.storage.atomic import write_bytes
 from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 
@@ -57,9 +60,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         OSError: the file cannot be written.
     """
     # In memory first: torch reports a full disk by an error that does not mention it.
-    content = io.BytesIO()
-    torch.save(dict(state), content)
-    write_bytes(path, sealed(content.getvalue()))
+    write_bytes(path, sealed(_packed(state)))
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -86,7 +87,48 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state as it is after it was saved and loaded.
+
+    Raises:
+        ValueError: it holds more than tensors and plain values; says what.
+    """
+    try:
+        content = io.BytesIO(_packed(state))
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(content)
+        if not foreign:
+            content.seek(0)
+            return dict(torch.load(content, weights_only=True))
+    except Exception as error:  # pickle and torch raise errors of many classes
+        raise ValueError(in_one_line(error)) from error
+    raise ValueError(", ".join(foreign))
+
+
 _AGAIN: Final = "Copy the run folder again, or train it again from its spec.yaml."
+
+
+_AS_PYTHON: Final = (np.float64, np.integer, np.bool_)
+"""NumPy's numbers that compute as Python's do, so that a resumed training gives the same: not float32."""
+
+
+def _packed(state: Mapping[str, Any]) -> bytes:
+    content = io.BytesIO()
+    torch.save(_plain(dict(state)), content)
+    return content.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with Python's numbers in place of NumPy's, which are not loaded again.
+
+    What has none of them stays the same object: states of networks have attributes beside their items.
+    """
+    if isinstance(value, _AS_PYTHON):
+        return value.item()
+    if type(value) in (dict, OrderedDict, list, tuple):
+        items = [*(value.items() if isinstance(value, dict) else value)]
+        found = [*map(_plain, items)]
+        return value if all(map(is_, found, items)) else type(value)(found)
+    return value
 
 
 def _read(path: Path) -> bytes:
@@ -101,7 +143,7 @@ def _read(path: Path) -> bytes:
 
 def beginning(error: Exception) -> str:
     """Beginning of an error of torch or safetensors, which list everything that does not fit."""
-    return textwrap.shorten(str(error), _MESSAGE_LENGTH, placeholder=" ...")
+    return textwrap.shorten(uncoloured(error), _MESSAGE_LENGTH, placeholder=" ...")
 
 
 def _require_finite(path: Path, weights: Mapping[str, Tensor], advice: str) -> None:

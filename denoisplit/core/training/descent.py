@@ -16,6 +16,7 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec.records import Chosen, TrainingSpec
+from denoisplit.core.storage.states import through_a_file
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.schedule import after_step, after_validation
 from denoisplit.core.training.trial_network import TrialNetwork
@@ -122,6 +123,15 @@ class Descent:
             after_validation(self.schedule, value)
             self.look(done)
 
+    def state_dict(self) -> dict[str, Any]:
+        """State, for a resume point."""
+        return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+
     def look(self, done: int) -> None:
         """Check the rates, unless no step is left: some schedules have none for after the last one.
 
@@ -179,6 +189,27 @@ def try_descent(spec: TrainingSpec) -> None:
     if isinstance(spec.schedule, Chosen):
         for done in range(2, min(spec.steps, _MOST_RATES)):
             tried.rated(done)
+    _require_resumable(tried, spec)
+
+
+def _require_resumable(tried: Descent, spec: TrainingSpec) -> None:
+    """Check that a resumed training can go on from the states of optimiser and schedule."""
+    found = {}
+    # The schedule first: its rates are in the state of the optimiser, too.
+    for name, chosen in (("schedule", _schedule(spec)), ("optimizer", _optimizer(spec))):
+        row = chosen.component
+        with blaming([row], "has no state from which a training can resume"):
+            state = getattr(tried, name).state_dict()
+        try:
+            found[name] = through_a_file(state)
+        except ValueError as error:
+            raise BrokenPluginError(
+                f"{row.kind} {row.qualified}: its state has to be of tensors and plain numbers, from which a "
+                f"training can resume (got {error}). Fix it ({row.target_text}), or use another {row.kind}."
+            ) from error
+    rows = [_schedule(spec).component, _optimizer(spec).component]
+    with blaming(rows, "does not resume from its own state"):
+        Descent(TrialNetwork(), spec).load_state_dict(found)
 
 
 def _require_one_plateau(spec: TrainingSpec) -> None:

@@ -95,8 +95,7 @@ class Loop:
         state = point.state
         try:
             self._task.load_state_dict(state["network"])
-            self._descent.optimizer.load_state_dict(state["optimizer"])
-            self._descent.schedule.load_state_dict(state["schedule"])
+            self._descent.load_state_dict(state)
             for watcher in self._remembering():
                 watcher.load_state_dict(state["watchers"][watcher.key])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -114,8 +113,7 @@ class Loop:
         """Return a point from which another process, or a later one, can continue."""
         state = {
             "network": self._task.state_dict(),
-            "optimizer": self._descent.optimizer.state_dict(),
-            "schedule": self._descent.schedule.state_dict(),
+            **self._descent.state_dict(),
             "watchers": {watcher.key: watcher.state_dict() for watcher in self._remembering()},
         }
         return ResumePoint(
