@@ -88,6 +88,25 @@ class Raises(Odd):
         raise IndexError("no\nplace")
 
 
+class RaisesInBetween(Odd):
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
+        if choice == 1:
+            raise IndexError("no place")
+        return patch
+
+
+class NaNInBetween(Odd):
+    choices = 2**40
+
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
+        return patch if choice in (0, self.choices - 1) else patch * np.float32(np.nan)
+
+
+class NoImage(Odd):
+    def apply(self, patch: Float32Array, choice: int) -> Any:
+        return np.full(patch.shape, "dark")
+
+
 class NoChoice(Odd):
     choices = 0
 
@@ -96,21 +115,68 @@ class NoNumber(Odd):
     choices: Any = "many"
 
 
+def using(cls: type[Odd]) -> TrainingSpec:
+    row = Component(kind="augmentation", name="odd", target=cls, package="lab", version="1", summary="Odd.")
+    return TrainingSpec(augmentations=(Chosen(component=row, options=cls.Options()),))
+
+
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
         (Smaller, r"has to give a patch of the shape \(2, 8, 8\) \(got \(2, 8, 7\)\)"),
         (Raises, r"fails on a patch of 8x8 \(IndexError: no place\)"),
+        (RaisesInBetween, r"fails on a patch of 8x8 \(IndexError: no place\) with choice 1\. Repair it"),
+        (NaNInBetween, r"has to keep counts finite \(got NaN or infinity, with choice 17179869184\)"),
+        (NoImage, r"fails on a patch of 8x8 \(ValueError: could not convert string"),
         (NoChoice, r"has to have 1 to 2\^62 choices \(got 0\)"),
         (NoNumber, r"fails on a patch of 8x8 \(ValueError: "),
     ],
 )
 def test_a_broken_augmentation_is_one_line_before_training(cls: type[Odd], message: str) -> None:
-    row = Component(kind="augmentation", name="odd", target=cls, package="lab", version="1", summary="Odd.")
-    spec = TrainingSpec(augmentations=(Chosen(component=row, options=cls.Options()),))
     with pytest.raises(BrokenPluginError, match=f"^augmentation lab/odd: {message}") as caught:
-        augmentation_of(spec, (8, 8))
+        augmentation_of(using(cls), (8, 8))
     assert "\n" not in str(caught.value)
+
+
+def test_a_patch_on_which_an_augmentation_fails_in_a_training_is_told() -> None:
+    """Here one with counts below zero, which no trial has."""
+
+    class Picky(Odd):
+        def apply(self, patch: Float32Array, choice: int) -> Float32Array:
+            if (patch < 0).any():
+                raise ValueError("counts\nbelow zero")
+            return patch
+
+    row = Component(kind="augmentation", name="odd", target=Picky, package="lab", version="1", summary="Odd.")
+    made = augmentation_of(
+        TrainingSpec(augmentations=(Chosen(component=row, options=Picky.Options()),)), (4, 4)
+    )
+    assert made is not None
+    assert made.apply(np.ones((1, 4, 4), np.float32), 1).all()
+    told = r"^augmentation lab/odd: fails on a patch of 4x4 \(ValueError: counts below zero\) with choice 2\."
+    with pytest.raises(BrokenPluginError, match=told):
+        made.apply(-np.ones((1, 4, 4), np.float32), 2)
+
+
+def test_all_of_few_choices_are_tried_and_some_of_many() -> None:
+    tried: list[int] = []
+
+    class Counts(Odd):
+        def apply(self, patch: Float32Array, choice: int) -> Float32Array:
+            tried.append(choice)
+            return patch
+
+    for choices in (1, 2, 5, 64, 65, 200, 2**62):
+        Counts.choices = choices
+        tried.clear()
+        row = Component(
+            kind="augmentation", name="odd", target=Counts, package="lab", version="1", summary="Odd."
+        )
+        augmentation_of(
+            TrainingSpec(augmentations=(Chosen(component=row, options=Counts.Options()),)), (4, 4)
+        )
+        assert len(set(tried)) == len(tried) == min(choices, 64)
+        assert (tried[0], tried[-1]) == (0, choices - 1)
 
 
 def test_more_choices_than_can_be_numbered_are_refused() -> None:

@@ -1,5 +1,6 @@
 """What ``objectives`` of a spec add to the loss."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import denoisplit
 from denoisplit.core.errors import BrokenPluginError, NonFiniteLossError, SpecError
+from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.objective import require_finite
-from denoisplit.core.network.objective_terms import NamedTerm, ObjectiveTerm
+from denoisplit.core.network.objective_terms import ObjectiveTerm
 from denoisplit.core.registry import Component, installed_registry
 from denoisplit.core.spec import parse_spec, resolve, to_yaml
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
@@ -129,6 +133,23 @@ class Infinite(Odd):
         return signal.mean() / 0
 
 
+class InfiniteGradient(Odd):
+    """A root at zero, where it is vertical."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return (signal - signal).square().mean().sqrt()
+
+
+class AsksForTwo(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return signal[1].mean()
+
+
+class SpreadOfTwo(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return (signal - signal.mean(0)).square().sum() / (len(signal) - 1)
+
+
 class Trains(Odd):
     def __init__(self, options: Odd.Options, *, statistics: IntensityStats, mixing: object) -> None:
         super().__init__(options, statistics=statistics, mixing=mixing)
@@ -142,6 +163,9 @@ class Trains(Odd):
         (NoGradient, 1.0, "has to have a gradient to the signal (got none)"),
         (Raises, 1.0, "fails on patches of 16x16 (IndexError: no place)"),
         (Infinite, 1.0, "has to be finite for noise"),
+        (InfiniteGradient, 1.0, "has to have a finite gradient for noise (got NaN or infinity) on"),
+        (AsksForTwo, 1.0, "fails on a single patch of 16x16 (IndexError: index 1 is out of bounds"),
+        (SpreadOfTwo, 1.0, "has to be finite for noise (got nan) on a single patch of 16x16. Repair it"),
         (Trains, 1.0, "must have no trainable parameters (got factor)"),
         (Odd, -1.0, "has to have a weight of 0 or more (got -1.0)"),
     ],
@@ -155,6 +179,72 @@ def test_a_broken_objective_is_one_line_before_training(cls: type[Odd], weight: 
         objectives_of(spec, STATS)
     assert str(caught.value).startswith(f"objective lab/odd: {message}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "single"),
+    [
+        (("training.batch=4",), False),
+        (("training.batch=4", "training.accumulate=2"), False),
+        (("training.batch=4", "training.accumulate=3"), True),
+        (("training.batch=5", "training.accumulate=2", "training.devices=2"), True),
+    ],
+)
+def test_a_single_patch_is_tried_where_a_part_of_a_step_has_one(
+    overrides: tuple[str, ...], single: bool
+) -> None:
+    row = Component(
+        kind="objective", name="odd", target=AsksForTwo, package="lab", version="1", summary="Odd."
+    )
+    spec = resolved(*overrides)
+    chosen = Chosen(component=row, options=AsksForTwo.Options())
+    spec = attrs.evolve(spec, training=attrs.evolve(spec.training, objectives=(chosen,)))
+    with pytest.raises(BrokenPluginError, match="on a single patch") if single else nullcontext():
+        assert objectives_of(spec, STATS)
+
+
+class Ends(Odd):
+    """Fails at its fourth batch."""
+
+    def __init__(self, options: Odd.Options, *, statistics: IntensityStats, mixing: object) -> None:
+        super().__init__(options, statistics=statistics, mixing=mixing)
+        self.batches = 0
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        self.batches += 1
+        if self.batches == 4:
+            raise IndexError("no\nplace")
+        return signal.mean()
+
+
+class NeedsMemory(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("out of memory")
+
+
+def test_an_objective_that_fails_in_a_step_is_one_line(tmp_path: Path) -> None:
+    installed_registry.cache_clear()
+    try:
+        denoisplit.register("objective", "odd", summary="Odd.")(Ends)
+        spec = resolved("training.objectives=[{use: odd}]", "training.steps=4")
+        with pytest.raises(BrokenPluginError) as caught:
+            fit(spec, RunFolder(tmp_path / "run"), resume=False)
+    finally:
+        installed_registry.cache_clear()
+    doing = (
+        "fails on signals of 1x2x16x16 in a step of the training (IndexError: no place, at test_objectives.py"
+    )
+    assert str(caught.value).startswith(f"objective notebook/odd: {doing}")
+    assert "\n" not in str(caught.value)
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_objective() -> None:
+    row = Component(
+        kind="objective", name="odd", target=NeedsMemory, package="lab", version="1", summary="Odd."
+    )
+    term = NamedTerm("odd", NeedsMemory(Odd.Options(), statistics=STATS, mixing=Mixing()), row)
+    with pytest.raises(torch.OutOfMemoryError):
+        term.value(torch.ones(1), torch.ones(1), torch.ones(1))
 
 
 def test_random_weights_of_the_channels_leave_nothing_to_add_up() -> None:

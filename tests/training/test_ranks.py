@@ -11,7 +11,7 @@ from torch import Tensor
 from denoisplit.core.devices import seeded
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.dropout import ChannelDropout
-from denoisplit.core.network.objective_terms import NamedTerm
+from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.shared_batch_norms import shared_batch_norms
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair

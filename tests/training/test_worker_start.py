@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch._utils import ExceptionWrapper
 
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import BrokenPluginError, SpecError
 from denoisplit.core.training.worker_start import explained, require_start
 from tests.training.test_fit import SPEC
 
@@ -47,3 +49,17 @@ def test_the_training_that_lost_its_workers_says_what_to_do() -> None:
         raise lost
     with pytest.raises(RuntimeError, match="something else"), explained(2):
         raise RuntimeError("something else")
+
+
+def test_what_a_worker_refuses_is_told_as_without_workers() -> None:
+    """Torch puts the traceback of the worker before it."""
+    wrapped: Any = ExceptionWrapper  # it has no type hints
+    try:
+        raise BrokenPluginError("augmentation lab/odd: fails. Repair it.")
+    except BrokenPluginError:
+        caught = wrapped(where="in DataLoader worker process 0")
+    with pytest.raises(BrokenPluginError) as told, explained(1):
+        caught.reraise()
+    assert str(told.value) == "augmentation lab/odd: fails. Repair it."
+    with pytest.raises(BrokenPluginError, match=r"^of the process itself$"), explained(1):
+        raise BrokenPluginError("of the process itself")

@@ -46,29 +46,11 @@ class ObjectiveTerm(nn.Module, abc.ABC):
 
 
 @attrs.frozen
-class NamedTerm:
-    """A term and its name in messages and the training curve.
-
-    Attributes:
-        name: name of the component, with a number if several share it.
-        term: the component.
-    """
-
-    name: str
-    term: ObjectiveTerm
-
-    def value(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
-        """The term of a batch, without its weight."""
-        value: Tensor = self.term(signal, targets, mixed)
-        return value
-
-
-@attrs.frozen
 class TermValue:
     """Value of a term for a batch.
 
     Attributes:
-        name: see ``NamedTerm``.
+        name: name of the component, with a number if several share it.
         weight: multiplier of the term.
         value: scalar, without the weight.
     """

@@ -24,9 +24,10 @@ from denoisplit.core.network.interfaces import (
     Rate,
 )
 from denoisplit.core.network.latent import level_numbers
+from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.objective import LossTerms, combine, distortion
-from denoisplit.core.network.objective_terms import NamedTerm, TermValue
+from denoisplit.core.network.objective_terms import TermValue
 from denoisplit.core.network.placing import decode
 from denoisplit.core.network.units import at_least_float32
 

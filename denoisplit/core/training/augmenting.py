@@ -1,11 +1,12 @@
 """Augmentation of a training, from its spec; tried once before the training."""
 
+import math
 from typing import Final
 
 import numpy as np
 
 from denoisplit.core.arrays import Float32Array
-from denoisplit.core.errors import BrokenPluginError, DenoisplitError
+from denoisplit.core.errors import BrokenPluginError, DenoisplitError, in_one_line
 from denoisplit.core.images.augmentation import MOST_CHOICES, Augmentation, Several
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import Chosen, TrainingSpec
@@ -14,6 +15,9 @@ FLIPS: Final = "denoisplit/flips"
 """Augmentation of ``augment: true``."""
 
 _MAPS: Final = 2
+
+_MOST_TRIED: Final = 64
+"""Number of choices that are tried, or all if there are fewer."""
 
 
 def augmentation_of(spec: TrainingSpec, patch: tuple[int, ...]) -> Augmentation | None:
@@ -24,7 +28,7 @@ def augmentation_of(spec: TrainingSpec, patch: tuple[int, ...]) -> Augmentation 
         patch: sides of a patch along (z) y x, pixels.
 
     Raises:
-        BrokenPluginError: an augmentation fails on such a patch, or gives another shape.
+        BrokenPluginError: an augmentation fails on such a patch, gives another shape, NaN or infinity.
     """
     wanted = list(spec.augmentations)
     if spec.augment:
@@ -45,20 +49,36 @@ def _tried(chosen: Chosen, patch: tuple[int, ...]) -> Augmentation:
                 f"{where}: has to have 1 to 2^62 choices (got {made.choices}). Repair it, or leave it out."
             )
         whole = _Whole(where, made)
-        for choice in {0, choices - 1}:
-            whole.apply(np.zeros((_MAPS, *patch), dtype=np.float32), choice)
+        for choice in _some(choices):
+            counts = np.arange(1, 1 + _MAPS * math.prod(patch), dtype=np.float32).reshape(_MAPS, *patch)
+            found = np.asarray(whole.apply(counts, choice), dtype=np.float32)
+            if not np.isfinite(found).all():
+                raise BrokenPluginError(
+                    f"{where}: has to keep counts finite (got NaN or infinity, with choice {choice}). "
+                    f"Repair it, or leave it out."
+                )
     except DenoisplitError:
         raise
     except Exception as error:
-        raise BrokenPluginError(
-            f"{where}: fails on a patch of {'x'.join(map(str, patch))} ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}). Repair it, or leave it out."
-        ) from error
+        raise _failed(where, patch, error) from error
     return whole
 
 
+def _some(choices: int) -> list[int]:
+    """All choices if they are few, else some from the first to the last."""
+    number = min(choices, _MOST_TRIED)
+    return [choices - 1 if n == number - 1 else choices // number * n for n in range(number)]
+
+
+def _failed(where: str, sides: tuple[int, ...], error: Exception, choice: str = "") -> BrokenPluginError:
+    return BrokenPluginError(
+        f"{where}: fails on a patch of {'x'.join(map(str, sides))} ({type(error).__name__}: "
+        f"{in_one_line(error)}){choice}. Repair it, or leave it out."
+    )
+
+
 class _Whole(Augmentation):
-    """An augmentation that keeps the shape of patches."""
+    """An augmentation that keeps the shape of patches, and whose errors name it."""
 
     def __init__(self, where: str, inner: Augmentation) -> None:
         super().__init__(None)
@@ -69,9 +89,14 @@ class _Whole(Augmentation):
         """Augment a patch.
 
         Raises:
-            BrokenPluginError: the result has another shape.
+            BrokenPluginError: it fails, or the result has another shape.
         """
-        found = self.inner.apply(patch, choice)
+        try:
+            found = self.inner.apply(patch, choice)
+        except (DenoisplitError, MemoryError):
+            raise
+        except Exception as error:
+            raise _failed(self.where, patch.shape[1:], error, f" with choice {choice}") from error
         if np.shape(found) != patch.shape:
             raise BrokenPluginError(
                 f"{self.where}: has to give a patch of the shape {patch.shape} (got {np.shape(found)}). "

@@ -7,7 +7,7 @@ import attrs
 from torch.utils.data import DataLoader
 
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.network.objective_terms import NamedTerm
+from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.bundle import Bundle

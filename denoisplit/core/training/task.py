@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.objective import LossTerms, kl_weight
-from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import ALL_PIXELS, VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.main_guard import MAIN_GUARD, can_start
 
 _NONE = "set training.workers to 0"
@@ -24,13 +24,20 @@ def require_start(workers: int) -> None:
 
 @contextmanager
 def explained(workers: int) -> Iterator[None]:
-    """Context that explains in one line that workers ended.
+    """Context that explains in one line that workers ended, or what one of them refuses.
 
     Raises:
         SpecError: a worker ended.
+        DenoisplitError: that of a worker, to which torch has added a traceback.
     """
     try:
         yield
+    except DenoisplitError as error:
+        cls = type(error)
+        _, added, own = str(error).rpartition(f"{cls.__module__}.{cls.__qualname__}: ")
+        if not workers or not added:
+            raise
+        raise cls(own.strip()) from error
     except RuntimeError as error:
         if not workers or "DataLoader worker" not in str(error):
             raise
