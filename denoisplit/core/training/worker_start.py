@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.main_guard import MAIN_GUARD, can_start
 
-_NONE = "set training.workers to 0"
+_NONE: Final = "set training.workers to 0"
 
 
 def require_start(workers: int) -> None:
