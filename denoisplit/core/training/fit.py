@@ -13,7 +13,6 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
-from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import Choice, choose
@@ -23,7 +22,7 @@ from denoisplit.core.spec import component_versions, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.schema_of_a_spec import schema_of
 from denoisplit.core.storage.atomic import write_text
-from denoisplit.core.storage.bundle import Bundle, Start, save_bundle
+from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.augmenting import augmentation_of
@@ -116,8 +115,11 @@ def fit(
         objectives = objectives_of(spec, data.statistics)
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
+        known = None if begun is None else begun.identity.start
         bundle = attrs.evolve(
-            _bundle(spec, data, reports), start=_started(vse, spec, begun), device=described(where)
+            _bundle(spec, data, reports),
+            start=start(vse, spec.training, spec.channels, known=known),
+            device=described(where),
         )
         learning = Learning(
             training=spec.training,
@@ -143,14 +145,6 @@ def fit(
                 looking_on += watchers_of_plugins(spec, folder.path)
                 learnt = optimise(vse, learning, begun, looking_on, ranks)
             _finish(vse, bundle, data, folder, learnt, stages, where)
-
-
-def _started(vse: VSE, spec: ResolvedSpec, begun: ResumePoint | None) -> Start | None:
-    """Start a network; one that was begun knows its start, whatever has become of that run since."""
-    if begun is None or begun.identity.start is None:
-        return start(vse, spec.training, spec.channels)
-    freeze(vse, spec.training.freeze)
-    return begun.identity.start
 
 
 def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ...]) -> Bundle:

@@ -34,7 +34,9 @@ _PARTS: Final = ("encoder.", "decoder.")
 _LISTED: Final = 4
 
 
-def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None:
+def start(
+    vse: VSE, spec: TrainingSpec, channels: Sequence[str], *, known: Start | None = None
+) -> Start | None:
     """Load the weights from which a network starts, and freeze the parts that are to stay.
 
     A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
@@ -47,6 +49,8 @@ def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None
         vse: the network.
         spec: settings of the training.
         channels: names of the channels.
+        known: source of the weights with which a training that goes on was begun. Its resume point has the
+            weights, and nothing is loaded: that run may have changed since, or be gone.
 
     Returns:
         The source of the weights; None if they are drawn at random.
@@ -56,9 +60,9 @@ def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None
         SpecError: no model has this name, or none of its weights fits; no part has a name that is to stay, or
             nothing is left to train.
     """
-    if spec.start_from is None:
+    if spec.start_from is None or known is not None:
         freeze(vse, spec.freeze)
-        return None
+        return known
     found, zeros = _taken(vse, spec.start_from, channels)
     freeze(vse, spec.freeze)
     _warn_of_fixed(vse, found.drawn, zeros)
