@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from denoisplit.core.errors import DenoisplitError, SpecError
+from denoisplit.core.errors import DenoisplitError, PluginError, SpecError
 from denoisplit.core.prediction import plan
 from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.memory import bytes_per_pixel
@@ -15,6 +15,8 @@ from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.ziggurat_field import ZigguratField
 from denoisplit.core.spec.records import PredictionSpec
+from tests.network.small import network
+from tests.network.variants import projecting
 from tests.prediction.networks import small_vse
 
 
@@ -114,6 +116,12 @@ def test_prediction_in_the_middle_of_training_leaves_no_trace() -> None:
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(DenoisplitError, match="2 spatial axes"):
         predict(small_vse(), np.zeros(shape), PredictionSpec(samples=1, seed=0))
+
+
+def test_a_network_that_makes_one_plane_of_a_stack_does_not_predict() -> None:
+    vse = network(rank=3, parts=projecting)
+    with pytest.raises(PluginError, match="makes one plane of a stack, and predictions have all planes"):
+        predict(vse, image(8, 8, 8), PredictionSpec(samples=2))
 
 
 @pytest.mark.parametrize(

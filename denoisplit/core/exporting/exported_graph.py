@@ -114,7 +114,7 @@ def _require_function_of_an_image(vse: VSE) -> None:
             f"export: the network looks at the surround of an image, too, which only denoisplit cuts out "
             f"(got {vse.context} lower resolutions). {_ADVICE}, or train without lateral context."
         )
-    if len(vse.stride) != vse.spatial_rank:
+    if vse.makes_a_plane:
         raise ExportError(
             f"export: the network makes one plane of a stack, so its output has other axes than its input "
             f"(got {vse.spatial_rank} and {len(vse.stride)} spatial axes). {_ADVICE}, or use another encoder."

@@ -95,6 +95,11 @@ class VSE(nn.Module):
         return self.level_strides[-1]
 
     @property
+    def makes_a_plane(self) -> bool:
+        """Whether the network makes one plane of a stack: it can neither be trained nor predict here."""
+        return len(self.stride) != self.spatial_rank
+
+    @property
     def multiple(self) -> tuple[int, ...]:
         """Image sides are padded to multiples of this: the stride, or less where maps exceed the image."""
         return side_multiple(self.encoder.feature_shapes)

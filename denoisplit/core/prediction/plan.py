@@ -109,13 +109,20 @@ def plan_planes(
 
     Raises:
         ImageError: the planes have another number of axes than the network, or no pixels.
-        PluginError: tiles are needed, but the network looks at the whole image.
+        PluginError: the network makes one plane of a stack, or looks at the whole image where tiles are
+            needed.
         SpecError: several orientations are asked for, which the network does not see alike.
     """
     if len(shape) != vse.spatial_rank or 0 in shape:
         raise ImageError(
             f"predict: the network needs an image with {vse.spatial_rank} spatial axes, none empty "
             f"(got shape {tuple(shape)}). Predict one frame at a time."
+        )
+    if vse.makes_a_plane:
+        raise PluginError(
+            f"predict: the network makes one plane of a stack, and predictions have all planes (got "
+            f"{vse.spatial_rank} spatial axes of images and {len(vse.stride)} of features). Use a network of "
+            f"another encoder."
         )
     device = vse.device
     budget = (memory_budget(device) if memory is None else memory) / workers

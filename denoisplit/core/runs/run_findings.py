@@ -233,8 +233,8 @@ def interval_of(
 
 def _evidence(vse: VSE, bundle: Bundle, field: Field, mixed: AnyArray) -> Evidence | None:
     """The evidence on a mixed image; None for a network or noise model that gives none."""
-    if len(vse.stride) != vse.spatial_rank:
-        return None  # it projects an axis
+    if vse.makes_a_plane:
+        return None
     try:
         return gather_evidence(vse, mixed, bundle.spec.prediction, part=field.frame_part)
     except DenoisplitError as error:

@@ -97,8 +97,8 @@ def _of_network(
     train: Sequence[Field],
     progress: Progress | None,
 ) -> Mapping[str, Spread]:
-    if len(vse.stride) != vse.spatial_rank:
-        return {}  # the network projects an axis, and such networks do not predict
+    if vse.makes_a_plane:
+        return {}
     fields = (*held_out, *train)
     images = [mixed_image(field, spec.data.mixing)[0] for field in fields]
     _LOG.info("measuring reference statistics of %d images", len(images))

@@ -47,7 +47,7 @@ def require_all_axes(vse: VSE) -> None:
     Raises:
         SpecError: it makes one plane of a stack.
     """
-    if len(vse.stride) != vse.spatial_rank:
+    if vse.makes_a_plane:
         raise SpecError(
             f"$.model.encoder: the network makes one plane of a stack, and data sets have no such targets "
             f"(got {vse.spatial_rank} axes of images and {len(vse.stride)} of features). Use the encoder "
