@@ -48,3 +48,12 @@ def test_the_guard_is_advised_where_the_script_lacks_it(condition: str, advice: 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.endswith(advice)
     assert done.stderr == ""
+
+
+def test_a_script_that_is_no_file_has_to_be_one_first(tmp_path: Path) -> None:
+    command = [sys.executable, "-"]
+    script = LOOKS % '__name__ == "__main__"'
+    done = subprocess.run(
+        command, cwd=tmp_path, input=script, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.endswith("too: save it to a file (got <stdin>).")

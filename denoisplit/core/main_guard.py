@@ -3,6 +3,7 @@
 import inspect
 import multiprocessing
 import sys
+from pathlib import Path
 from typing import Final
 
 MAIN_GUARD: Final = (
@@ -35,7 +36,15 @@ def can_start() -> bool:
 
 def guard_or(advice: str) -> str:
     """Advice on workers that have ended: the guard if the script lacks it, else this advice."""
-    return advice if can_start() else f"{MAIN_GUARD}."
+    return advice if can_start() else f"{guard()}."
+
+
+def guard() -> str:
+    """What to do about processes that end as they start; a script has to be a file before all else."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is not None and not Path(script).is_file():
+        return f"Other processes run the script that starts them, too: save it to a file (got {script})"
+    return MAIN_GUARD
 
 
 def _work() -> None:

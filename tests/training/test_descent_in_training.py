@@ -77,6 +77,11 @@ class BelowZeroAtTheEnd(Shares):
         return OneCycleLR(optimizer, 1e-3, total_steps=steps, anneal_strategy="linear")
 
 
+class Listed(Shares):
+    def share(self, step: int) -> float:
+        return [1.0 - done / STEPS for done in range(STEPS)][step]
+
+
 class Plateaus(Shares):
     """Works at the first validation."""
 
@@ -156,6 +161,11 @@ def test_a_schedule_that_goes_wrong_late_is_one_line(
 def test_a_rate_after_the_last_step_does_not_matter() -> None:
     try_descent(training(BelowZeroAtTheEnd))
     assert whole(BelowZeroAtTheEnd).optimizer.param_groups[0]["lr"] < 0
+
+
+def test_a_table_with_a_rate_for_each_step_has_none_for_after_the_last() -> None:
+    try_descent(training(Listed))
+    whole(Listed)
 
 
 def test_memory_that_runs_out_is_no_fault_of_the_optimiser() -> None:

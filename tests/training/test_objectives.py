@@ -8,6 +8,7 @@ import attrs
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 import denoisplit
 from denoisplit.core.errors import BrokenPluginError, NonFiniteLossError, SpecError
@@ -140,6 +141,21 @@ class InfiniteGradient(Odd):
         return (signal - signal).square().mean().sqrt()
 
 
+class Again(Odd):
+    """Computes its inner values again for the gradient."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        found: Tensor = checkpoint(torch.square, signal, use_reentrant=True)
+        return found.mean()
+
+
+class Unasked(Odd):
+    """Has a gradient, but not to the signal."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return torch.zeros((), requires_grad=True) * signal.detach().mean()
+
+
 class AsksForTwo(Odd):
     def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
         return signal[1].mean()
@@ -161,6 +177,7 @@ class Trains(Odd):
     [
         (NoScalar, 1.0, "has to give a scalar tensor (got a tensor of shape (2, 2))"),
         (NoGradient, 1.0, "has to have a gradient to the signal (got none)"),
+        (Unasked, 1.0, "has to depend on the signal (got no gradient) on"),
         (Raises, 1.0, "fails on patches of 16x16 (IndexError: no place)"),
         (Infinite, 1.0, "has to be finite for noise"),
         (InfiniteGradient, 1.0, "has to have a finite gradient for noise (got NaN or infinity) on"),
@@ -179,6 +196,13 @@ def test_a_broken_objective_is_one_line_before_training(cls: type[Odd], weight: 
         objectives_of(spec, STATS)
     assert str(caught.value).startswith(f"objective lab/odd: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_an_objective_may_compute_its_inner_values_again() -> None:
+    row = Component(kind="objective", name="odd", target=Again, package="lab", version="1", summary="Odd.")
+    spec = resolved()
+    chosen = Chosen(component=row, options=Again.Options(1.0))
+    objectives_of(attrs.evolve(spec, training=attrs.evolve(spec.training, objectives=(chosen,))), STATS)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ class Forgets(Wave):
         return found
 
 
+class SingleRate(Optimizer):
+    Options = NoOptions
+
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> SGD:
+        rate: Any = np.float32(learning_rate)
+        return SGD(weights, lr=rate)
+
+
 class KeepsCode(Optimizer):
     Options = NoOptions
 
@@ -102,6 +110,7 @@ PLAIN = "its state has to be of tensors and plain numbers, from which a training
         (Table, f"{PLAIN}numpy"),
         (Method, "has no state from which a training can resume (AttributeError: "),
         (KeepsCode, f"{PLAIN}builtins.len). Fix it ("),
+        (SingleRate, f"{PLAIN}numpy"),
         (Forgets, "does not resume from its own state (KeyError: 'steps', at test_plain_states.py"),
     ],
 )

@@ -121,6 +121,23 @@ def test_a_channel_takes_the_maps_of_the_one_of_its_name(
     assert told == ([f"channels that start from those of other names: {said}"] if said else [])
 
 
+def test_maps_of_a_noise_model_go_to_one_of_its_sort(first: denoisplit.Run, tmp_path: Path) -> None:
+    """Of channels in another order, with noise models that go along or that do not."""
+    spread, gaussian = "{use: spread_mixture}", "{use: gaussian}"
+    source = train(first, tmp_path / "source", f"model.noise_model=[{gaussian}, {spread}]")
+    exchanged = SPEC.replace("channels: [filaments, puncta]", "channels: [puncta, filaments]")
+    along, apart = (
+        train(source, tmp_path / name, *NONE, f"model.noise_model=[{', '.join(models)}]", spec=exchanged)
+        for name, models in (("along", (spread, gaussian)), ("apart", (gaussian, spread)))
+    )
+    name = "decoder.output.weight"
+    theirs = load_weights(source.folder.weights)[name]
+    assert torch.allclose(load_weights(along.folder.weights)[name], theirs[[1, 0, 3, 2]])
+    kept = load_weights(apart.folder.weights)[name]
+    assert torch.allclose(kept[:2], theirs[[1, 0]])
+    assert torch.allclose(kept[2:], torch.zeros_like(kept[2:]))
+
+
 def test_a_run_that_does_not_name_its_channels_is_refused(first: denoisplit.Run, tmp_path: Path) -> None:
     start = shutil.copytree(first.path, tmp_path / "start")
     plain = json.loads((start / "model.json").read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 import denoisplit
 from denoisplit.cli import main
@@ -160,15 +161,26 @@ def test_outputs_of_the_last_layer_are_no_features() -> None:
     assert _taken(network(2, 2), network(4, 2), "output.")["output.weight"].shape == (2, 4, 1, 1)
 
 
+class Own(nn.Module):
+    """A matrix of its own, whose second axis is summed over."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, width))
+
+
 @pytest.mark.parametrize(
     ("narrow", "wide"),
     [
+        (Own(4), Own(8)),
+        (weight_norm(nn.Conv2d(4, 2, 1)), weight_norm(nn.Conv2d(8, 2, 1))),
+        (spectral_norm(nn.Conv2d(4, 2, 1)), spectral_norm(nn.Conv2d(8, 2, 1))),
         (nn.Conv2d(4, 4, 1, groups=2), nn.Conv2d(8, 8, 1, groups=2)),
         (nn.MultiheadAttention(4, 2), nn.MultiheadAttention(8, 2)),
         (nn.GRU(4, 4), nn.GRU(8, 8)),
         (nn.Embedding(4, 4), nn.Embedding(8, 8)),
     ],
-    ids=["groups", "attention", "recurrent", "embedding"],
+    ids=["own", "weight norm", "spectral norm", "groups", "attention", "recurrent", "embedding"],
 )
 def test_kernels_that_nobody_knows_here_stay_as_they_are(narrow: nn.Module, wide: nn.Module) -> None:
     before = narrow.state_dict()
@@ -176,6 +188,15 @@ def test_kernels_that_nobody_knows_here_stay_as_they_are(narrow: nn.Module, wide
     kernels = [name for name, one in before.items() if one.ndim > 1 and "out_proj" not in name]
     assert kernels
     assert all(torch.equal(found[f"a.{name}"], before[name]) for name in kernels)
+
+
+def test_a_layer_with_two_names_is_widened_under_both() -> None:
+    def network(width: int) -> nn.Module:
+        layer = nn.Conv2d(width, width, 1)
+        return nn.ModuleDict({"a": layer, "b": layer})
+
+    found = _taken(network(4), network(8), OUTPUT)
+    assert found["a.weight"].shape == found["b.weight"].shape == (8, 8, 1, 1)
 
 
 @pytest.mark.parametrize("kind", [nn.ConvTranspose2d, nn.Conv2d])
@@ -204,6 +225,39 @@ def test_a_training_starts_from_a_narrower_run(tmp_path: Path, caplog: pytest.Lo
     torch.testing.assert_close(ours[:, ::2] + ours[:, 1::2], theirs)
     assert ours.shape[1] == 2 * theirs.shape[1]
     assert "that run has a narrower network" in caplog.text
+
+
+@pytest.mark.parametrize("noise_model", ["gaussian", "spread_mixture"])
+def test_it_takes_the_signal_of_a_narrower_run_with_another_noise_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, noise_model: str
+) -> None:
+    caplog.set_level("INFO", "denoisplit")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    still = ["training.learning_rate=1e-30", "training.keep=last"]
+    fixed = "model.noise_model={use: gaussian, log_variance: fixed}"
+    first = denoisplit.train(spec, tmp_path / "first", overrides=[fixed, "training.keep=last"])
+    wider = ["model.encoder.width=8", "model.decoder.latent_channels=4", f"training.start_from={first.path}"]
+    other = f"model.noise_model={{use: {noise_model}}}"
+    run = denoisplit.train(spec, tmp_path / "second", overrides=[*wider, *still, other])
+    assert run.bundle.start is not None
+    assert run.bundle.start.drawn == ()
+    theirs, ours = (load_weights(one.folder.weights)["decoder.output.weight"] for one in (first, run))
+    joined = ours[:, ::2] + ours[:, 1::2]
+    torch.testing.assert_close(joined[:2], theirs)
+    torch.testing.assert_close(joined[2:], torch.zeros_like(theirs))
+    assert "the maps of the noise model start at 0" in caplog.text
+
+
+def test_what_has_no_place_here_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "denoisplit")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    deeper = ["model.encoder.blocks=2", "training.steps=2"]
+    first = denoisplit.train(spec, tmp_path / "first", overrides=deeper)
+    denoisplit.train(spec, tmp_path / "second", overrides=[f"training.start_from={first.path}"])
+    (line,) = [line for line in caplog.messages if "no place in this network" in line]
+    assert "encoder.levels.0" in line
 
 
 def _taken(narrow: nn.Module, wide: nn.Module, fixed_rows: str) -> dict[str, Tensor]:

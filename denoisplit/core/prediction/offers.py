@@ -63,10 +63,8 @@ class Calibrated:
 
 
 def _batch_of(image: FloatArray) -> FloatArray:
-    """A batch of one image, which nobody can write to: calibrators are not to change a prediction."""
-    found = image[None]
-    found.flags.writeable = False
-    return found
+    """A batch of one image, copied: calibrators may write into what they get, but not into a prediction."""
+    return image[None].copy()
 
 
 Make = Callable[[Posterior, Calibrated | None], Images]

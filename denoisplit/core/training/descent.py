@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from numbers import Real
 from typing import Any, Final, TypeVar, final
 
@@ -14,6 +15,7 @@ from denoisplit.core.devices import is_of_the_machine
 from denoisplit.core.errors import BrokenPluginError, SpecError, counted
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.blame import blaming
+from denoisplit.core.registry.component import Component
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 from denoisplit.core.storage.states import through_a_file
@@ -109,6 +111,10 @@ class Descent:
         Raises:
             BrokenPluginError: the schedule fails, or a rate is impossible.
         """
+        if done >= self._steps:
+            with suppress(Exception):  # no step takes this rate, and a table of rates may not have it
+                after_step(self.schedule)
+            return
         with blaming([self._rating], f"fails after {counted(done, 'step')}"):
             after_step(self.schedule)
             self.look(done)
@@ -195,11 +201,16 @@ def try_descent(spec: TrainingSpec) -> None:
 def _require_resumable(tried: Descent, spec: TrainingSpec) -> None:
     """Check that a resumed training can go on from the states of optimiser and schedule."""
     found = {}
-    # The schedule first: its rates are in the state of the optimiser, too.
-    for name, chosen in (("schedule", _schedule(spec)), ("optimizer", _optimizer(spec))):
-        row = chosen.component
+    optimizer, schedule = _optimizer(spec).component, _schedule(spec).component
+    # The optimiser alone first: the rates of a schedule are in its state, too.
+    stateful: tuple[tuple[str, Stepping | LRScheduler, Component], ...] = (
+        ("optimizer", optimizer_of(TrialNetwork(), spec), optimizer),
+        ("schedule", tried.schedule, schedule),
+        ("optimizer", tried.optimizer, optimizer),
+    )
+    for name, one, row in stateful:
         with blaming([row], "has no state from which a training can resume"):
-            state = getattr(tried, name).state_dict()
+            state = one.state_dict()
         try:
             found[name] = through_a_file(state)
         except ValueError as error:
@@ -207,8 +218,7 @@ def _require_resumable(tried: Descent, spec: TrainingSpec) -> None:
                 f"{row.kind} {row.qualified}: its state has to be of tensors and plain numbers, from which a "
                 f"training can resume (got {error}). Fix it ({row.target_text}), or use another {row.kind}."
             ) from error
-    rows = [_schedule(spec).component, _optimizer(spec).component]
-    with blaming(rows, "does not resume from its own state"):
+    with blaming([schedule, optimizer], "does not resume from its own state"):
         Descent(TrialNetwork(), spec).load_state_dict(found)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import distributed
 
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError, in_one_line
-from denoisplit.core.main_guard import MAIN_GUARD
+from denoisplit.core.main_guard import guard
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spawned import begin
@@ -190,7 +190,7 @@ class _Other:
             self._words.recv()
         except EOFError as error:
             problem = "training.devices: a process ended before it began"
-            raise SpecError(f"{problem}. {MAIN_GUARD}, or set training.devices to 1.") from error
+            raise SpecError(f"{problem}. {guard()}, or set training.devices to 1.") from error
 
     def last_words(self) -> str:
         """Why the process ended; empty if it has not failed."""

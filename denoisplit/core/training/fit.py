@@ -13,6 +13,7 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
+from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import Choice, choose
@@ -115,12 +116,12 @@ def fit(
         objectives = objectives_of(spec, data.statistics)
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
-        known = None if begun is None else begun.identity.start
-        bundle = attrs.evolve(
-            _bundle(spec, data, reports),
-            start=start(vse, spec.training, spec.channels, known=known),
-            device=described(where),
-        )
+        if begun is None:
+            origin = start(vse, spec.training, spec.channels)
+        else:  # its point has the weights, and the run that they came from may be another by now, or gone
+            freeze(vse, spec.training.freeze)
+            origin = begun.identity.start
+        bundle = attrs.evolve(_bundle(spec, data, reports), start=origin, device=described(where))
         learning = Learning(
             training=spec.training,
             sampler=sampler,

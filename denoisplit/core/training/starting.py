@@ -34,9 +34,7 @@ _PARTS: Final = ("encoder.", "decoder.")
 _LISTED: Final = 4
 
 
-def start(
-    vse: VSE, spec: TrainingSpec, channels: Sequence[str], *, known: Start | None = None
-) -> Start | None:
+def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None:
     """Load the weights from which a network starts, and freeze the parts that are to stay.
 
     A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
@@ -49,8 +47,6 @@ def start(
         vse: the network.
         spec: settings of the training.
         channels: names of the channels.
-        known: source of the weights with which a training that goes on was begun. Its resume point has the
-            weights, and nothing is loaded: that run may have changed since, or be gone.
 
     Returns:
         The source of the weights; None if they are drawn at random.
@@ -60,9 +56,9 @@ def start(
         SpecError: no model has this name, or none of its weights fits; no part has a name that is to stay, or
             nothing is left to train.
     """
-    if spec.start_from is None or known is not None:
+    if spec.start_from is None:
         freeze(vse, spec.freeze)
-        return known
+        return None
     found, zeros = _taken(vse, spec.start_from, channels)
     freeze(vse, spec.freeze)
     _warn_of_fixed(vse, found.drawn, zeros)
@@ -120,20 +116,20 @@ def _taken(vse: VSE, path: Path, channels: Sequence[str]) -> tuple[Start, Collec
             ours[name].copy_(theirs.weights[name])
     _LOG.info("starting from %s: %d of %d weights fit", path, len(fitting), len(fitting) + len(left))
     if left:
-        shown = ", ".join(left[:_LISTED]) + (
-            f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
-        )
-        _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
+        _LOG.info("drawn anew, as no weight of that run fits: %s", _listed(left))
     renamed = {ours: other for ours, other in theirs.sources.items() if ours != other}
     if renamed and any(name.startswith(_OUTPUT) for name in fitting):
         pairs = ", ".join(f"{ours} from {other}" for ours, other in renamed.items())
         _LOG.info("channels that start from those of other names: %s", pairs)
     if theirs.wider.intersection(fitting):
         _LOG.info("that run has a narrower network, so each of its features is there several times")
-    if theirs.zeros:
+    zeros = theirs.zeros.intersection(fitting)
+    if zeros:
         _LOG.info("the maps of the noise model start at 0, as that run has another noise model")
+    if theirs.unplaced:
+        _LOG.info("weights of that run that have no place in this network: %s", _listed(theirs.unplaced))
     found = Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left)
-    return found, theirs.zeros
+    return found, zeros
 
 
 @attrs.frozen
@@ -145,12 +141,14 @@ class _Weights:
         zeros: names of those of the last layer whose maps of the noise model are 0.
         wider: names of those that were widened.
         sources: the channel of that run of which each channel takes the maps, by name.
+        unplaced: names of those of encoder and decoder that the network does not have.
     """
 
     weights: Mapping[str, Tensor]
     zeros: frozenset[str]
     wider: frozenset[str]
     sources: Mapping[str, str]
+    unplaced: tuple[str, ...]
 
 
 def _weights_of(folder: RunFolder, vse: VSE, names: Sequence[str]) -> _Weights:
@@ -159,28 +157,35 @@ def _weights_of(folder: RunFolder, vse: VSE, names: Sequence[str]) -> _Weights:
     Of more or fewer channels, there is none. Of another noise model, the maps of the signal stay, and others
     are 0.
     """
-    loaded, channels = load_weights(folder.weights), vse.channels
-    found = widened(loaded, vse, fixed_rows=_OUTPUT)
-    wider = frozenset(name for name, one in loaded.items() if one.shape != found[name].shape)
+    found, channels = load_weights(folder.weights), vse.channels
     spec = read_mapping(folder.bundle, "the description of a run", _ADVICE).get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("channels"), list):
         raise RunError(f"{folder.bundle}: does not name the channels of the run. {_ADVICE}")
     known = [str(name) for name in spec["channels"]]
     same_channels, zeros = len(known) == channels, set[str]()
     order = _sources(names, known) if same_channels else []
-    same_noise = same_channels and _has_noise_models(vse, spec.get("model"))
+    same_noise = same_channels and _has_noise_models(vse, spec.get("model"), order)
     more = channels * vse.noise_model.extra_maps
-    for name, ours in vse.state_dict().items():
+    state = vse.state_dict()
+    unplaced = tuple(name for name in found if name.startswith(_PARTS) and name not in state)
+    for name, ours in state.items():
         if not name.startswith(_OUTPUT) or name not in found or ours.shape[:1] != (channels + more,):
             continue
         theirs = found[name] = _reordered(found[name], order)
         if not same_channels:
             del found[name]
-        elif theirs.shape[1:] == ours.shape[1:] and not (same_noise and len(theirs) == len(ours)):
+        elif len(theirs) >= channels and not (same_noise and len(theirs) == len(ours)):
             found[name] = torch.cat([theirs[:channels], theirs.new_zeros(more, *theirs.shape[1:])])
             zeros |= {name} if more else set()
     sources = {name: known[other] for name, other in zip(names, order, strict=False)}
-    return _Weights(found, frozenset(zeros), wider, sources)
+    weights = widened(found, vse, fixed_rows=_OUTPUT)
+    wider = frozenset(name for name, one in found.items() if one.shape != weights[name].shape)
+    return _Weights(weights, frozenset(zeros), wider, sources, unplaced)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def _sources(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:
@@ -200,15 +205,15 @@ def _reordered(rows: Tensor, order: Sequence[int]) -> Tensor:
     return rows[[*order, *maps]]
 
 
-def _has_noise_models(vse: VSE, model: Any) -> bool:
-    """Whether the noise model of every channel is of the sort that a stored spec names."""
+def _has_noise_models(vse: VSE, model: Any, order: Sequence[int]) -> bool:
+    """Whether the noise model of every channel is of the sort that a stored spec names for its source."""
     own = vse.noise_model
     ours = list(own.models) if isinstance(own, PerChannelNoiseModel) else [own] * vse.channels
     try:
         named = model["noise_model"]
-        each = named if isinstance(named, list) else [named] * vse.channels
+        each = [named[one] for one in order] if isinstance(named, list) else [named] * vse.channels
         theirs = [installed_registry().find("noise_model", one["use"]).load() for one in each]
-    except (DenoisplitError, KeyError, TypeError):
+    except (DenoisplitError, IndexError, KeyError, TypeError):
         return False  # whatever it was, it is not here
     return theirs == [type(one) for one in ours]
 

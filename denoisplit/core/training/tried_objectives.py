@@ -84,7 +84,10 @@ def _fault(term: ObjectiveTerm, batch: tuple[Tensor, Tensor, Tensor]) -> str:
     trainable = [name for name, parameter in term.named_parameters() if parameter.requires_grad]
     if trainable:
         return f"must have no trainable parameters (got {', '.join(trainable)})"
-    (gradient,) = torch.autograd.grad(value, batch[0])
+    torch.autograd.backward(value)  # as a training does: some terms allow nothing else
+    gradient = batch[0].grad
+    if gradient is None:
+        return "has to depend on the signal (got no gradient)"
     if not bool(torch.isfinite(gradient).all()):
         return "has to have a finite gradient for noise (got NaN or infinity)"
     return ""

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 _LAYERS: Final = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -63,7 +64,7 @@ class _Plan:
 
 def _plans(theirs: Mapping[str, Tensor], network: nn.Module, fixed_rows: str) -> dict[str, _Plan]:
     found = {}
-    for prefix, layer in network.named_modules():
+    for prefix, layer in network.named_modules(remove_duplicate=False):
         own = {**dict(layer.named_parameters(recurse=False)), **dict(layer.named_buffers(recurse=False))}
         for key, drawn in own.items():
             name = f"{prefix}.{key}"
@@ -80,10 +81,15 @@ def _plan(theirs: Tensor, drawn: Tensor, layer: nn.Module, key: str) -> _Plan | 
     if copies is None or max(copies[2:], default=1) > 1 or getattr(layer, "groups", 1) > 1:
         return None
     if key != "weight" or not isinstance(layer, _LAYERS + _TRANSPOSED):
-        unknown = min(copies[:2]) > 1 and len(copies) > 1  # a matrix, whose axis of inputs nobody knows here
-        return None if unknown else _Plan(drawn=drawn, rows=max(copies), columns=1, inputs=None)
+        known = isinstance(layer, (*_LAYERS, *_TRANSPOSED, _NormBase)) or _is_map(drawn)
+        return _Plan(drawn=drawn, rows=max(copies), columns=1, inputs=None) if known else None
     inputs = 0 if isinstance(layer, _TRANSPOSED) else 1
     return _Plan(drawn=drawn, rows=copies[1 - inputs], columns=copies[inputs], inputs=inputs)
+
+
+def _is_map(weight: Tensor) -> bool:
+    """Whether a weight is features at places, [1 c (z) y x], as a learnt prior."""
+    return weight.ndim > 2 and weight.shape[0] == 1
 
 
 def _copies(theirs: torch.Size, ours: torch.Size) -> tuple[int, ...] | None:

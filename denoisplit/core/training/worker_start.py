@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from denoisplit.core.errors import DenoisplitError, SpecError
-from denoisplit.core.main_guard import MAIN_GUARD, can_start
+from denoisplit.core.main_guard import can_start, guard
 
 _NONE: Final = "set training.workers to 0"
 
@@ -20,7 +20,7 @@ def require_start(workers: int) -> None:
     """
     if workers and not can_start():
         problem = f"training.workers: a worker process ended as it started (got {workers})"
-        raise SpecError(f"{problem}. {MAIN_GUARD}, or {_NONE}.")
+        raise SpecError(f"{problem}. {guard()}, or {_NONE}.")
 
 
 @contextmanager
