@@ -16,10 +16,10 @@ train("nothing.yaml", "nowhere")
 
 LOOKS = """
 import sys
-from denoisplit.core.main_guard import guard_or, stop_in_worker
+from denoisplit.core.main_guard import can_start, guard, stop_in_worker
 if %s:
     stop_in_worker()
-    sys.stdout.write(guard_or("Give it more memory."))
+    sys.stdout.write("It starts." if can_start() else guard())
 """
 
 
@@ -40,7 +40,7 @@ def test_a_worker_may_train_in_a_function() -> None:
 
 @pytest.mark.parametrize(
     ("condition", "advice"),
-    [("True", "'if __name__ == \"__main__\":'."), ('__name__ == "__main__"', "Give it more memory.")],
+    [("True", "'if __name__ == \"__main__\":'"), ('__name__ == "__main__"', "It starts.")],
 )
 def test_the_guard_is_advised_where_the_script_lacks_it(condition: str, advice: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(LOOKS % condition, encoding="utf-8")
@@ -56,4 +56,4 @@ def test_a_script_that_is_no_file_has_to_be_one_first(tmp_path: Path) -> None:
     done = subprocess.run(
         command, cwd=tmp_path, input=script, capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.endswith("too: save it to a file (got <stdin>).")
+    assert done.stdout.endswith("too: save it to a file (got <stdin>)")

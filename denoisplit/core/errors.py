@@ -92,6 +92,10 @@ class RunError(DenoisplitError):
     """A run folder is missing, incomplete, or already taken."""
 
 
+class NoWorkersError(RunError):
+    """The processes that a script starts end as they start, whatever they are to do."""
+
+
 class CheckpointError(DenoisplitError):
     """The user of another program's network has to act: checkpoint, config and files do not fit."""
 

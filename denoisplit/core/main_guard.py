@@ -34,11 +34,6 @@ def can_start() -> bool:
     return process.exitcode == 0
 
 
-def guard_or(advice: str) -> str:
-    """Advice on workers that have ended: the guard if the script lacks it, else this advice."""
-    return advice if can_start() else f"{guard()}."
-
-
 def guard() -> str:
     """What to do about processes that end as they start; a script has to be a file before all else."""
     script = getattr(sys.modules["__main__"], "__file__", None)

@@ -23,7 +23,7 @@ HOW = How(samples=2, tile=16)
 
 UNGUARDED = """
 import denoisplit
-denoisplit.load(%r).predict_file(%r, "a.npz", samples=2, tile=16, executor=%r)
+denoisplit.load(%r).%s, samples=2, tile=16, executor=%r)
 """
 
 
@@ -71,17 +71,27 @@ def test_a_killed_process_is_one_line_and_its_tiles_are_gone_on_with(
     assert not spool_of(out).exists()
 
 
-@pytest.mark.parametrize("executor", ["processes", "dask"])
-def test_a_script_without_the_guard_is_told_of_it(executor: str, run: denoisplit.Run, tmp_path: Path) -> None:
-    image, script = tmp_path / "image.npy", tmp_path / "script.py"
-    np.save(image, noise(40, 40))
-    script.write_text(UNGUARDED % (str(run.path), str(image), executor), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("call", "executor", "error"),
+    [
+        ("predict_file('1.npy', 'a.npz'", "processes", "NoWorkersError"),
+        ("predict_file('1.npy', 'a.npz'", "dask", "RunError"),
+        ("predict_files(['1.npy', '2.npy'], 'out'", "processes", "NoWorkersError"),
+    ],
+)
+def test_a_script_without_the_guard_is_told_of_it(
+    call: str, executor: str, error: str, run: denoisplit.Run, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    for name in ("1.npy", "2.npy"):
+        np.save(tmp_path / name, noise(40, 40))
+    script.write_text(UNGUARDED % (str(run.path), call, executor), encoding="utf-8")
     command = [sys.executable, "script.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.endswith("'if __name__ == \"__main__\":'.")
-    assert last.startswith("denoisplit.core.errors.RunError: ")
+    assert last.startswith(f"denoisplit.core.errors.{error}: ")
     assert "LockedError" not in done.stderr  # the workers have not begun the same prediction
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import NoWorkersError, RunError
 from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.block_walks import blocks
-from denoisplit.core.main_guard import guard_or
+from denoisplit.core.main_guard import can_start, guard
 from denoisplit.core.prediction.engine import Counter, Found, Work, ahead_of, in_order, run
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.image_work import ImageWork
@@ -159,9 +159,11 @@ def _started(place: Place, workers: int) -> Iterator[Pool]:
         with place.executor.start(workers) as pool:
             yield pool
     except BrokenExecutor as error:
-        advice = guard_or("Give it more memory or a smaller --tile, and go on with --resume.")
+        said = f"{place.out}: a worker ended before its job (got: {' '.join(str(error).split())})"
+        if not can_start():
+            raise NoWorkersError(f"{said}. {guard()}.") from error
         raise RunError(
-            f"{place.out}: a worker ended before its job (got: {' '.join(str(error).split())}). {advice}"
+            f"{said}. Give it more memory or a smaller --tile, and go on with --resume."
         ) from error
 
 

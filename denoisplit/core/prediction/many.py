@@ -9,7 +9,7 @@ from typing import Final, Literal, TextIO
 
 import attrs
 
-from denoisplit.core.errors import DenoisplitError, ImageError, RunError
+from denoisplit.core.errors import DenoisplitError, ImageError, NoWorkersError, RunError
 from denoisplit.core.prediction.items import Item
 from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.result import Prediction
@@ -144,6 +144,8 @@ def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool
     start = time.perf_counter()
     try:
         found = predict(item.image, item.out, progress)
+    except NoWorkersError:
+        raise  # it would be the same with every image
     except DenoisplitError as error:
         return Outcome(item=item, state="failed", seconds=time.perf_counter() - start, error=str(error))
     return Outcome(item=item, state="done", seconds=time.perf_counter() - start, prediction=found)

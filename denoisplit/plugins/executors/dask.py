@@ -14,7 +14,7 @@ import attrs
 from attrs.validators import gt
 
 from denoisplit.core.errors import MissingPackageError, RunError
-from denoisplit.core.main_guard import guard_or
+from denoisplit.core.main_guard import can_start, guard
 from denoisplit.core.prediction.executor import Executor
 
 P = ParamSpec("P")
@@ -125,7 +125,7 @@ def _local(distributed: Any, workers: int) -> Any:
                 scheduler_kwargs={"dashboard": False},
             )
     except RuntimeError as error:
-        advice = guard_or("Go on with --resume.")
+        advice = "Go on with --resume." if can_start() else f"{guard()}."
         raise RunError(
             f"executor dask: the workers do not start (got: {' '.join(str(error).split())}). {advice}"
         ) from error
