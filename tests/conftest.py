@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 import denoisplit
+from denoisplit.core.registry import installed_registry
 
 if TYPE_CHECKING:
     from tests.e2e.experiment import Experiment
@@ -47,6 +48,14 @@ def golden() -> Path:
 def data_root() -> Path:
     """Folder of the real microscopy images."""
     return _folder("DENOISPLIT_DATA")
+
+
+@pytest.fixture
+def own_components() -> Iterator[None]:
+    """A process that registers components of its own, and forgets them."""
+    installed_registry.cache_clear()
+    yield
+    installed_registry.cache_clear()
 
 
 @pytest.fixture(autouse=True)

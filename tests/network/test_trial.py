@@ -1,6 +1,6 @@
 """What components give is looked at before a training, and whoever gave it is named."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,16 @@ from torch import Tensor
 import denoisplit
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.network.interfaces import KLScheme, NoisePairs, Rate
-from denoisplit.core.registry import installed_registry
 from denoisplit.core.workable import load_workable
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from tests.training.test_fit import SPEC
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Iterator[Path]:
+def spec(tmp_path: Path, own_components: None) -> Path:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC, encoding="utf-8")
-    installed_registry.cache_clear()
-    yield path
-    installed_registry.cache_clear()
+    return path
 
 
 class Scheme(KLScheme):

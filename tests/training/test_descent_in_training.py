@@ -1,7 +1,7 @@
 """Optimisers and schedules that go wrong after their first step are named, if possible before a training."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLR
 
 import denoisplit
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry import Component, installed_registry
+from denoisplit.core.registry import Component
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 from denoisplit.core.training.descent import Descent, try_descent
 from denoisplit.core.training.optimizer import Optimizer
@@ -173,15 +173,7 @@ def test_memory_that_runs_out_is_no_fault_of_the_optimiser() -> None:
         whole(NeedsMemory)
 
 
-@pytest.fixture
-def _alone() -> Iterator[None]:
-    """A process that registers components of its own."""
-    installed_registry.cache_clear()
-    yield
-    installed_registry.cache_clear()
-
-
-@pytest.mark.usefixtures("_alone")
+@pytest.mark.usefixtures("own_components")
 @pytest.mark.parametrize(
     ("cls", "message"),
     [

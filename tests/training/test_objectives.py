@@ -246,15 +246,12 @@ class NeedsMemory(Odd):
         raise torch.OutOfMemoryError("out of memory")
 
 
+@pytest.mark.usefixtures("own_components")
 def test_an_objective_that_fails_in_a_step_is_one_line(tmp_path: Path) -> None:
-    installed_registry.cache_clear()
-    try:
-        denoisplit.register("objective", "odd", summary="Odd.")(Ends)
-        spec = resolved("training.objectives=[{use: odd}]", "training.steps=4")
-        with pytest.raises(BrokenPluginError) as caught:
-            fit(spec, RunFolder(tmp_path / "run"), resume=False)
-    finally:
-        installed_registry.cache_clear()
+    denoisplit.register("objective", "odd", summary="Odd.")(Ends)
+    spec = resolved("training.objectives=[{use: odd}]", "training.steps=4")
+    with pytest.raises(BrokenPluginError) as caught:
+        fit(spec, RunFolder(tmp_path / "run"), resume=False)
     doing = (
         "fails on signals of 1x2x16x16 in a step of the training (IndexError: no place, at test_objectives.py"
     )

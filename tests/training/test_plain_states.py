@@ -1,6 +1,6 @@
 """Trainings whose schedule or optimiser has no plain state resume, or are refused before they begin."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 import denoisplit
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry import Component, installed_registry
+from denoisplit.core.registry import Component
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.descent import try_descent
@@ -78,14 +78,7 @@ class KeepsCode(Optimizer):
         return found
 
 
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    """A process that registers components of its own."""
-    installed_registry.cache_clear()
-    yield
-    installed_registry.cache_clear()
-
-
+@pytest.mark.usefixtures("own_components")
 def test_a_schedule_with_numbers_of_numpy_goes_on_as_if_it_never_stopped(tmp_path: Path) -> None:
     denoisplit.register("schedule", "wave", summary="By NumPy.")(Wave)
     (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")

@@ -13,6 +13,7 @@ from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.shared_batch_norms import shared_batch_norms
+from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.joining import alone, joined
@@ -52,7 +53,8 @@ def learn(ranks: Ranks, folder: Path) -> None:
         if isinstance(module, ChannelDropout):
             module.p = 0.3
     consistency = MixtureConsistency(MixtureConsistency.Options(), statistics=vse.statistics, mixing=Mixing())
-    task = SplittingTask(vse, SPEC, [NamedTerm("mixture_consistency", consistency)])
+    row = installed_registry().find("objective", "mixture_consistency")
+    task = SplittingTask(vse, SPEC, [NamedTerm("mixture_consistency", consistency, row)])
     mixed, targets = counts(vse, SIZE, batch=SPEC.steps * SPEC.batch)
     batches = [
         (mixed[i : i + SPEC.batch], targets[i : i + SPEC.batch]) for i in range(0, len(mixed), SPEC.batch)

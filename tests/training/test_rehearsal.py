@@ -1,7 +1,6 @@
 """What would fail after the last step of a training fails before the first one, and names its cause."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from denoisplit.core.network.interfaces import (
     MeanCalibrator,
     Rate,
 )
-from denoisplit.core.registry import installed_registry
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training import rehearsal
 from denoisplit.plugins.decoders.ladder import LadderDecoder
@@ -151,12 +149,10 @@ class Counts(KLScheme):
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Iterator[Path]:
+def spec(tmp_path: Path, own_components: None) -> Path:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC, encoding="utf-8")
-    installed_registry.cache_clear()
-    yield path
-    installed_registry.cache_clear()
+    return path
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Terms of an objective with the names that a training gives them."""
 
-from contextlib import nullcontext
-
 import attrs
 from torch import Tensor
 
@@ -17,12 +15,12 @@ class NamedTerm:
     Attributes:
         name: name of the component, with a number if several share it.
         term: the component.
-        row: its row of the registry, which errors name; None for a term that no spec names.
+        row: its row of the registry, which errors name.
     """
 
     name: str
     term: ObjectiveTerm
-    row: Blamed | None = None
+    row: Blamed
 
     def value(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
         """The term of a batch, without its weight.
@@ -31,6 +29,6 @@ class NamedTerm:
             BrokenPluginError: the term fails.
         """
         doing = f"fails on signals of {'x'.join(map(str, signal.shape))} in a step of the training"
-        with blaming([self.row], doing, unless=is_of_the_machine) if self.row else nullcontext():
+        with blaming([self.row], doing, unless=is_of_the_machine):
             value: Tensor = self.term(signal, targets, mixed)
         return value

@@ -20,7 +20,7 @@ from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.placing import decode
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.registry.blame import blaming
+from denoisplit.core.registry.blame import blaming, broken
 from denoisplit.core.registry.component import Component
 from denoisplit.core.spec.records import ModelSpec, ResolvedSpec
 
@@ -144,10 +144,8 @@ def require_variance(row: Component, found: Tensor, expected: tuple[int, ...]) -
     _require_shape(row, "signal_variance", found, expected)
     wrong = found[~((found >= 0) & torch.isfinite(found))]
     if len(wrong):
-        raise BrokenPluginError(
-            f"{row.kind} {row.qualified}: signal_variance must be 0 or more, and finite, in every pixel "
-            f"(got {float(wrong[0]):.4g}). Fix it ({row.target_text}), or use another {row.kind}."
-        )
+        got = f"got {float(wrong[0]):.4g}"
+        raise broken(row, f"signal_variance must be 0 or more, and finite, in every pixel ({got})")
 
 
 def _look_at_features(features: Features, vse: VSE, row: Component, sides: tuple[int, ...]) -> None:
@@ -170,10 +168,7 @@ def _look_at_output(decoded: Decoded, vse: VSE, row: Component, plane: tuple[int
 def _require_shape(row: Component, what: str, found: object, expected: tuple[int, ...]) -> None:
     got = list(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}, no tensor"
     if got != list(expected):
-        raise BrokenPluginError(
-            f"{row.kind} {row.qualified}: {what} must have the shape {list(expected)} "
-            f"(got {got}). Fix it ({row.target_text}), or use another {row.kind}."
-        )
+        raise broken(row, f"{what} must have the shape {list(expected)} (got {got})")
 
 
 def _parts(model: ModelSpec) -> tuple[Component, ...]:

@@ -58,10 +58,14 @@ def blaming(
         row = culprit(error.__traceback__, components) or components[0]
         reason = " ".join(uncoloured(error).split())
         reason = f"{reason[:_LONGEST]}..." if len(reason) > _LONGEST else reason
-        raise BrokenPluginError(
-            f"{row.kind} {row.qualified}: {doing} ({type(error).__name__}: {reason}, at {_place(error)}). "
-            f"Fix it ({row.target_text}), or use another {row.kind}."
-        ) from error
+        raise broken(row, f"{doing} ({type(error).__name__}: {reason}, at {_place(error)})") from error
+
+
+def broken(row: Blamed, problem: str) -> BrokenPluginError:
+    """Return the error of a component that breaks its contract, as ``problem`` says without the full stop."""
+    return BrokenPluginError(
+        f"{row.kind} {row.qualified}: {problem}. Fix it ({row.target_text}), or use another {row.kind}."
+    )
 
 
 def culprit(traceback: TracebackType | None, components: Sequence[Row]) -> Row | None:

@@ -18,8 +18,7 @@ _WIDTH: Final = 110
 _START: Final = "model:lines-blobs"
 _LEVELS_OF_START: Final = 4
 _WIDTH_OF_START: Final = 32
-"""Wider networks by a whole number take its weights, too."""
-"""Levels and width of the network that comes with denoisplit."""
+"""Levels and width of the network that comes with denoisplit; multiples of the width take it, too."""
 
 
 def spec_text(plan: Plan, path: Path) -> str:

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from denoisplit.core.devices import is_of_the_machine
 from denoisplit.core.errors import BrokenPluginError, SpecError, counted
 from denoisplit.core.registry import installed_registry
-from denoisplit.core.registry.blame import blaming
+from denoisplit.core.registry.blame import blaming, broken
 from denoisplit.core.registry.component import Component
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec.records import Chosen, TrainingSpec
@@ -49,18 +49,12 @@ def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
     updated = {id(weight) for group in found.param_groups for weight in group["params"]}
     left = [name for name, one in network.named_parameters() if one.requires_grad and id(one) not in updated]
     if left:
-        row = chosen.component
-        raise BrokenPluginError(
-            f"{row.kind} {row.qualified}: has to update all trainable weights (got none of {len(left)}, "
-            f"{left[0]} first). Fix it ({row.target_text}), or use another {row.kind}."
-        )
+        problem = f"has to update all trainable weights (got none of {len(left)}, {left[0]} first)"
+        raise broken(chosen.component, problem)
     for group in found.param_groups:
         if not isinstance(group.get("lr"), _NUMBERS):
-            row = chosen.component
-            raise BrokenPluginError(
-                f"{row.kind} {row.qualified}: every group of weights has to have a learning rate, lr (got "
-                f"{group.get('lr')}). Fix it ({row.target_text}), or use another {row.kind}."
-            )
+            problem = f"every group of weights has to have a learning rate, lr (got {group.get('lr')})"
+            raise broken(chosen.component, problem)
     return found
 
 
@@ -153,12 +147,8 @@ class Descent:
             if getattr(rate, "is_cpu", True) and not (
                 isinstance(rate, _NUMBERS) and 0 <= float(rate) < math.inf
             ):
-                row = self._rating
-                raise BrokenPluginError(
-                    f"{row.kind} {row.qualified}: the learning rate has to be 0 or more, and finite (got "
-                    f"{rate} after {counted(done, 'step')}). Fix it ({row.target_text}), or use another "
-                    f"{row.kind}."
-                )
+                got = f"got {rate} after {counted(done, 'step')}"
+                raise broken(self._rating, f"the learning rate has to be 0 or more, and finite ({got})")
 
 
 def monitored(spec: TrainingSpec, values: Mapping[str, float]) -> float:
@@ -214,10 +204,8 @@ def _require_resumable(tried: Descent, spec: TrainingSpec) -> None:
         try:
             found[name] = through_a_file(state)
         except ValueError as error:
-            raise BrokenPluginError(
-                f"{row.kind} {row.qualified}: its state has to be of tensors and plain numbers, from which a "
-                f"training can resume (got {error}). Fix it ({row.target_text}), or use another {row.kind}."
-            ) from error
+            problem = "its state has to be of tensors and plain numbers, from which a training can resume"
+            raise broken(row, f"{problem} (got {error})") from error
     with blaming([schedule, optimizer], "does not resume from its own state"):
         Descent(TrialNetwork(), spec).load_state_dict(found)
 
@@ -256,9 +244,6 @@ def _chosen(kind: str, given: str | Chosen, **options: Any) -> Chosen:
 
 def _checked(made: object, cls: type[_Made], chosen: Chosen) -> _Made:
     if not isinstance(made, cls):
-        row = chosen.component
-        raise BrokenPluginError(
-            f"{row.kind} {row.qualified}: over has to give a torch.optim {cls.__name__} (got "
-            f"{type(made).__name__}). Fix it ({row.target_text}), or use another {row.kind}."
-        )
+        problem = f"over has to give a torch.optim {cls.__name__} (got {type(made).__name__})"
+        raise broken(chosen.component, problem)
     return made
