@@ -25,9 +25,9 @@ from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.fit_calibrators import noisy_errors
-from denoisplit.core.training.fit_calibrators import predicted as posterior_of
-from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.calibration.fit_calibrators import noisy_errors
+from denoisplit.core.training.calibration.fit_calibrators import predicted as posterior_of
+from denoisplit.core.training.data.prepare import evaluation_fields
 
 CALIBRATORS: Final = ("scale", "affine", "isotonic", "conformal")
 LEVELS: Final = (0.5, 0.68, 0.9, 0.95)

@@ -33,9 +33,9 @@ from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.tile_sums import gathered_sums
-from denoisplit.core.training.calibrate_sums import HeldOut
-from denoisplit.core.training.fit_calibrators import predicted
-from denoisplit.core.training.prepare import evaluation_fields, served_fields
+from denoisplit.core.training.calibration.calibrate_sums import HeldOut
+from denoisplit.core.training.calibration.fit_calibrators import predicted
+from denoisplit.core.training.data.prepare import evaluation_fields, served_fields
 from denoisplit.plugins.calibrators.by_field import ByField
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.region import Region

@@ -32,9 +32,9 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import PredictionSpec, ResolvedSpec
-from denoisplit.core.training.batches import validation_loader
-from denoisplit.core.training.prepare import evaluation_fields, prepare
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.data.batches import validation_loader
+from denoisplit.core.training.data.prepare import evaluation_fields, prepare
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 
 REDUCED: Final = (
     "model.encoder.width=16",

@@ -27,8 +27,8 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import Mixing, PredictionSpec, ResolvedSpec
-from denoisplit.core.training.prepare import evaluation_fields
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.data.prepare import evaluation_fields
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 
 SPEC: Final = ROOT / "examples" / "w2s" / "split.yaml"
 SAMPLES: Final = 4

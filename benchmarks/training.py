@@ -25,7 +25,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Work, alternate, timed
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.compiling import compiled_blocks
+from denoisplit.core.training.steps.compiling import compiled_blocks
 
 COMPILED = f"{OURS}, compiled"
 REFERENCE = "reference procedure"
@@ -36,8 +36,8 @@ def our_step(
     spec: ResolvedSpec, batch: Batch, *, seed: int = 0
 ) -> tuple[Callable[[], float], torch.nn.Module]:
     """Return the toolkit's training step on one batch, and its network."""
-    from denoisplit.core.training.descent import optimizer_of
-    from denoisplit.core.training.task import SplittingTask
+    from denoisplit.core.training.steps.descent import optimizer_of
+    from denoisplit.core.training.steps.task import SplittingTask
 
     vse = network(spec, Purpose.TRAINING, seed=seed).train()
     task = SplittingTask(vse, spec.training)

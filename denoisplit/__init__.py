@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
     from denoisplit.core.storage.image_files import read_image
-    from denoisplit.core.training.watching import Watcher
+    from denoisplit.core.training.watchers.watching import Watcher
 
 bound_spinning(os.environ)  # before torch is loaded, which reads it
 
@@ -58,7 +58,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "Prediction": "denoisplit.core.prediction.result",
     "Run": "denoisplit.core.runs.run",
     "SequentialRun": "denoisplit.core.runs.sequence",
-    "Watcher": "denoisplit.core.training.watching",
+    "Watcher": "denoisplit.core.training.watchers.watching",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
     "import_checkpoint": "denoisplit.core.runs.imported",

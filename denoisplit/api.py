@@ -19,8 +19,8 @@ from denoisplit.core.runs.run import Run, load
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.seat import host_of
-from denoisplit.core.training.watching import Watcher
+from denoisplit.core.training.processes.seat import host_of
+from denoisplit.core.training.watchers.watching import Watcher
 from denoisplit.core.workable import load_workable
 
 __all__ = [

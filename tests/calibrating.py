@@ -8,7 +8,7 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.fit_calibrators import calibrate_run
+from denoisplit.core.training.calibration.fit_calibrators import calibrate_run
 
 
 def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration | None:

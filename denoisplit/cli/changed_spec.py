@@ -28,7 +28,7 @@ def changed_spec(run: "Run", overrides: Sequence[str]) -> "ResolvedSpec":
     from denoisplit.core.errors import SpecError
     from denoisplit.core.registry import installed_registry
     from denoisplit.core.spec import read_spec, resolve
-    from denoisplit.core.training.prepare import require_same_range
+    from denoisplit.core.training.data.prepare import require_same_range
 
     spec = run.spec
     if overrides:  # the file of an early run does not say how noise is drawn, and meant what its bundle says

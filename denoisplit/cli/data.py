@@ -14,7 +14,7 @@ from denoisplit.core.spec.resolution import load_spec
 if TYPE_CHECKING:
     from denoisplit.core.images.bases import Field, FieldFile
     from denoisplit.core.images.mixing import Mixing
-    from denoisplit.core.training.data_check import ChannelSummary, DataReport, SplitSummary
+    from denoisplit.core.training.data.data_check import ChannelSummary, DataReport, SplitSummary
 
 _LISTED = 8
 
@@ -40,7 +40,7 @@ def check_data(
     """
     resolved = load_spec(spec, overrides)
     from denoisplit.core.storage.write_guards import require_apart, require_figure
-    from denoisplit.core.training.data_check import check_data
+    from denoisplit.core.training.data.data_check import check_data
 
     if sheet is not None:
         require_figure(sheet)

@@ -33,7 +33,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import save_mixed
-    from denoisplit.core.training.prepare import evaluation_fields
+    from denoisplit.core.training.data.prepare import evaluation_fields
 
     if out.exists() and not out.is_dir():
         raise RunError(f"{out}: is a file. Choose another --out.")

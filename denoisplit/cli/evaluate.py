@@ -76,8 +76,8 @@ def evaluate(
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
     from denoisplit.core.storage.write_guards import require_apart, require_figure, require_ours
-    from denoisplit.core.training.independence import independence
-    from denoisplit.core.training.prepare import evaluation_data, require_clean
+    from denoisplit.core.training.data.independence import independence
+    from denoisplit.core.training.data.prepare import evaluation_data, require_clean
 
     if figures is not None and figures.is_file():
         raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")

@@ -55,7 +55,7 @@ def train(
     from denoisplit import api
     from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.storage.write_guards import require_outside_runs
-    from denoisplit.core.training.seat import host_of
+    from denoisplit.core.training.processes.seat import host_of
 
     require_outside_runs(out)
     folder, first = RunFolder(out), host_of(resolved.training) == 0

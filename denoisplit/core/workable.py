@@ -29,7 +29,7 @@ def load_workable(
     from denoisplit.core.network.trial import require_workable
     from denoisplit.core.spec.located import located
     from denoisplit.core.storage.run_folder import RunFolder
-    from denoisplit.core.training.starting import require_fitting_start
+    from denoisplit.core.training.starts.starting import require_fitting_start
     from denoisplit.core.training.trainable import require_all_axes, require_trainable
 
     try:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer as Stepping
 
 from denoisplit.core.training.optimizer import Optimizer, trainable
-from denoisplit.core.training.trial_network import TrialNetwork
+from denoisplit.core.training.steps.trial_network import TrialNetwork
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, assert_equal, examples, law, through_a_file

@@ -25,8 +25,8 @@ from benchmarks.settings import QUICK, THOROUGH
 from benchmarks.timing import alternate
 from benchmarks.training import require_same
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.training.compiling import compiled_blocks
-from denoisplit.core.training.watching import Moment
+from denoisplit.core.training.steps.compiling import compiled_blocks
+from denoisplit.core.training.watchers.watching import Moment
 from tests.network.small import network
 
 MACHINE = Machine(

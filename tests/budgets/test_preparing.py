@@ -9,7 +9,7 @@ import pytest
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.images import block_walks, lazy
 from denoisplit.core.spec import load_spec
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.data.prepare import prepare
 from denoisplit.plugins.image_formats import _zarr_nodes
 from tests.budgets.counting import within
 from tests.e2e.large import SPEC, write_zarr

@@ -14,9 +14,9 @@ from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.descent import optimizer_of
-from denoisplit.core.training.task import SplittingTask
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.steps.descent import optimizer_of
+from denoisplit.core.training.steps.task import SplittingTask
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from tests.budgets.counting import Calls, kept_bytes, operators, within
 from tests.flipping import FLIPS
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network

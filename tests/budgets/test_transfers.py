@@ -14,8 +14,8 @@ from denoisplit.core.prediction.memory import MAX_SAMPLE_BATCH
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples, Summary
 from denoisplit.core.spec.records import PredictionSpec, TrainingSpec
-from denoisplit.core.training.descent import optimizer_of
-from denoisplit.core.training.task import SplittingTask, values_of
+from denoisplit.core.training.steps.descent import optimizer_of
+from denoisplit.core.training.steps.task import SplittingTask, values_of
 from denoisplit.testing.simulated_device import Transfers, counted_transfers, simulated_device
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
 

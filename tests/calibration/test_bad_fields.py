@@ -18,8 +18,8 @@ from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
-from denoisplit.core.training.fit_calibrators import predicted
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.calibration.fit_calibrators import predicted
+from denoisplit.core.training.data.prepare import prepare
 from tests.calibrating import calibrate
 from tests.registered import calibrators
 

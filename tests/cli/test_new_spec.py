@@ -10,7 +10,7 @@ from click.testing import Result
 
 import denoisplit
 from denoisplit.core.spec import ResolvedSpec, load_spec
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.data.prepare import prepare
 from tests.cli.refusals import refused, run
 from tests.survey.pictures import GAIN, OFFSET, exposure, field, light, write
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from denoisplit.cli import main
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from tests.e2e.test_sequence import DENOISE, SPLIT
 from tests.training.test_fit import SPEC
 
@@ -83,7 +83,7 @@ def test_a_stopped_training_says_so_and_how_to_go_on(
 
 def test_a_calibration_that_is_terminated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "denoisplit.core.training.completing.calibrate_run",
+        "denoisplit.core.training.calibration.completing.calibrate_run",
         lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM),
     )
     start = ["train", str(folder / "spec.yaml"), "--out", str(folder / "run")]

@@ -18,8 +18,8 @@ from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Sampl
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.descent import optimizer_of
-from denoisplit.core.training.task import SplittingTask, values_of
+from denoisplit.core.training.steps.descent import optimizer_of
+from denoisplit.core.training.steps.task import SplittingTask, values_of
 from denoisplit.testing.noise_model_cases import NoiseModelCases
 from denoisplit.testing.simulated_device import simulated_device
 from tests.network.small import counts

@@ -15,7 +15,8 @@ from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 import denoisplit
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training import joining, trainable
+from denoisplit.core.training import trainable
+from denoisplit.core.training.processes import joining
 from denoisplit.testing.simulated_device import counted_transfers, simulated_device
 from tests.e2e.experiment import Experiment
 

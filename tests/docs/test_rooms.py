@@ -8,8 +8,8 @@ import pytest
 
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.training.keeping import KeptWeights
-from denoisplit.core.training.resuming import ResumePoint
+from denoisplit.core.training.starts.resuming import ResumePoint
+from denoisplit.core.training.steps.keeping import KeptWeights
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.cli.refusals import run as command
 from tests.docs.passing import PACKAGE, passed_files

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import denoisplit
 from denoisplit.core.network.calibrating import gives_std
 from denoisplit.core.registry import installed_registry
-from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.data.prepare import evaluation_fields
 from tests.cli.refusals import noise
 from tests.cli.refusals import run as command
 from tests.testing.test_calibrator_sorts import block

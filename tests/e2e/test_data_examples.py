@@ -7,7 +7,7 @@ import pytest
 
 import denoisplit
 from denoisplit.core.spec import load_spec
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.data.prepare import prepare
 from denoisplit.testing import layouts
 
 EXAMPLES = Path(denoisplit.__file__).parents[1] / "examples"

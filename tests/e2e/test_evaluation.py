@@ -24,7 +24,7 @@ from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.json_records import write_mapping
-from denoisplit.core.training.prepare import evaluation_fields, prepare
+from denoisplit.core.training.data.prepare import evaluation_fields, prepare
 from tests.e2e.experiment import CHANNELS, Experiment
 
 

@@ -12,7 +12,7 @@ from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
 from denoisplit.core.spec import load_spec
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.data.prepare import prepare
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.e2e.experiment import Experiment
 

@@ -14,8 +14,8 @@ from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.storage.image_files import save_image
-from denoisplit.core.training.prepare import read_fields
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.data.prepare import read_fields
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from denoisplit.plugins.datasets.simulated import Simulated
 from tests.e2e.experiment import CHANNELS
 

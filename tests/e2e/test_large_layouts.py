@@ -14,7 +14,7 @@ from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.core.training.prepare import read_fields
+from denoisplit.core.training.data.prepare import read_fields
 from denoisplit.plugins.datasets.simulated import Simulated
 from tests.e2e.layouts_everywhere import CHANNELS, LAYOUTS, Pair, saving
 

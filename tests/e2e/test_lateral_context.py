@@ -13,8 +13,8 @@ from torch import Tensor
 import denoisplit
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.bases import Image
-from denoisplit.core.training.prepare import evaluation_fields
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.data.prepare import evaluation_fields
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 
 SPEC = """

@@ -16,7 +16,7 @@ from denoisplit.core.spec.tree import parse_spec
 from denoisplit.core.storage.shipped_models import SHIPPED, ShippedModel, copy_model, shipped_models
 from denoisplit.core.survey.findings import ChannelFacts, Facts, Machine
 from denoisplit.core.survey.sizing import choose_size
-from denoisplit.core.training.starting import start
+from denoisplit.core.training.starts.starting import start
 from denoisplit.plugins.datasets.simulated import Simulated
 
 ROOT = Path(denoisplit.__file__).parents[1]

@@ -14,8 +14,8 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.tile_sums import gathered_sums
-from denoisplit.core.training.fit_calibrators import calibrate_run, noisy_errors, predicted
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.calibration.fit_calibrators import calibrate_run, noisy_errors, predicted
+from denoisplit.core.training.data.prepare import prepare
 
 SPEC = """
 spec_version: 1

@@ -12,7 +12,7 @@ from denoisplit.cli import main
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.prepare import evaluation_fields, prepare
+from denoisplit.core.training.data.prepare import evaluation_fields, prepare
 from denoisplit.plugins.datasets.simulated import Simulated
 from tests.e2e.experiment import CHANNELS, Experiment
 

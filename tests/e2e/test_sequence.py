@@ -107,7 +107,7 @@ def test_every_image_is_the_posterior_mean_of_its_own_denoiser(trained: Trained)
     _, splitter = trained.specs
     spec = denoisplit.load_spec(splitter)
     from denoisplit.core.images.mixing import mixed_image
-    from denoisplit.core.training.prepare import evaluation_fields
+    from denoisplit.core.training.data.prepare import evaluation_fields
 
     _, (field,) = evaluation_fields(spec)
     folder = trained.out / "denoised" / "test"
@@ -127,7 +127,7 @@ def test_every_image_is_the_posterior_mean_of_its_own_denoiser(trained: Trained)
 
 def test_the_denoisers_learn_from_the_noisy_images_of_the_splitter(trained: Trained) -> None:
     from denoisplit.core.images.mixing import mixed_image
-    from denoisplit.core.training.prepare import prepare
+    from denoisplit.core.training.data.prepare import prepare
 
     spec = denoisplit.load_spec(trained.specs[1])
     noisy_fields = prepare(spec)
@@ -147,7 +147,7 @@ def test_the_denoisers_learn_from_the_noisy_images_of_the_splitter(trained: Trai
 
 
 def test_the_splitter_learns_from_denoised_images(trained: Trained) -> None:
-    from denoisplit.core.training.prepare import evaluation_fields, prepare_denoised
+    from denoisplit.core.training.data.prepare import evaluation_fields, prepare_denoised
 
     spec = trained.run.splitter.spec
     assert spec.channels == CHANNELS

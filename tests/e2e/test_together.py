@@ -15,7 +15,7 @@ import denoisplit
 from denoisplit.core.errors import RunError
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_weights
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from tests.e2e.hosts import loopback, namespaces
 from tests.training.test_fit import SPEC, Interrupt
 

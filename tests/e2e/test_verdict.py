@@ -40,7 +40,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
     with pytest.MonkeyPatch.context() as patched:
         # Trained for seconds, it is worse than a blur, which is another verdict.
         patched.setattr(
-            "denoisplit.core.training.fit_calibrators.measured_gains", lambda *_: {"filaments": 1.0}
+            "denoisplit.core.training.calibration.fit_calibrators.measured_gains",
+            lambda *_: {"filaments": 1.0},
         )
         return denoisplit.train(folder / "spec.yaml", folder / "run")
 

@@ -6,7 +6,7 @@ import pytest
 
 import denoisplit
 from denoisplit.core.spec import load_spec
-from denoisplit.core.training.prepare import evaluation_fields, prepare
+from denoisplit.core.training.data.prepare import evaluation_fields, prepare
 
 SPEC = Path(__file__).parents[2] / "examples" / "w2s" / "split.yaml"
 FEW = (

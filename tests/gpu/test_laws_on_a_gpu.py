@@ -10,7 +10,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.summaries import Samples
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.batches import Mover
+from denoisplit.core.training.data.batches import Mover
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.network.small import counts, network
 from tests.prediction.networks import small_vse

@@ -23,7 +23,7 @@ from denoisplit.core.images.noise_pairs import (
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.registry import load_registry
-from denoisplit.core.training.batches import validation_loader
+from denoisplit.core.training.data.batches import validation_loader
 from tests.flipping import FLIPS
 
 

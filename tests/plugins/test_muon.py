@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import Chosen, TrainingSpec
-from denoisplit.core.training.descent import optimizer_of
+from denoisplit.core.training.steps.descent import optimizer_of
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.optimizers.muon import Muon, orthogonal
 from tests.network.small import network

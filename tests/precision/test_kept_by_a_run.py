@@ -15,8 +15,8 @@ from denoisplit.core.precision.choice import VARIABLE, Choice
 from denoisplit.core.prediction import network_of
 from denoisplit.core.prediction.elsewhere import _work_of
 from denoisplit.core.training import fit as fitting
-from denoisplit.core.training.completing import complete
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.calibration.completing import complete
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from tests.cli.refusals import noise
 from tests.training.test_fit import SPEC, Capture, Interrupt
 

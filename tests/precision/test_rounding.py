@@ -13,7 +13,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction import passes
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.computing import computing
+from denoisplit.core.training.steps.computing import computing
 from tests.network.small import network
 
 BACKENDS: Any = torch.backends

@@ -12,7 +12,7 @@ from denoisplit.core.errors import TrainingError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry.registry import installed_registry, load_registry
 from denoisplit.core.training import fit
-from denoisplit.core.training.watching import Moment
+from denoisplit.core.training.watchers.watching import Moment
 from tests.cli.refusals import run as command
 from tests.distributions import MANIFEST, Install, installer
 

@@ -18,7 +18,7 @@ from denoisplit.core.errors import ArgumentError, RunError
 from denoisplit.core.report.about_uncertainty import has_none
 from denoisplit.core.report.gathered import shown_samples
 from denoisplit.core.spec.records import Chosen
-from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.data.prepare import evaluation_fields
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import CHANNELS, Experiment
 from tests.report.parsed import Report

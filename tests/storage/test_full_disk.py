@@ -24,7 +24,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.core.storage.states import save_state, save_weights
-from denoisplit.core.training.log_file import log_file
+from denoisplit.core.training.watchers.log_file import log_file
 from denoisplit.plugins.image_formats._zarr_store import settled
 
 PIXELS = np.random.default_rng(0).normal(300, 40, (2, 200, 200)).astype(np.float32)

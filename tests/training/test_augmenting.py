@@ -15,7 +15,7 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.registry import Component, installed_registry
 from denoisplit.core.spec import parse_spec, resolve, to_yaml
 from denoisplit.core.spec.records import Chosen, TrainingSpec
-from denoisplit.core.training.augmenting import augmentation_of
+from denoisplit.core.training.data.augmenting import augmentation_of
 from tests.flipping import FLIPS
 
 SPEC = "preset: denoisplit\nchannels: [a, b]\ndata: {train: {use: simulated}}\n"

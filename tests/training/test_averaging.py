@@ -13,9 +13,9 @@ import denoisplit
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.averaging import AveragedWeights
-from denoisplit.core.training.task import SplittingTask
-from denoisplit.core.training.watching import Moment
+from denoisplit.core.training.steps.averaging import AveragedWeights
+from denoisplit.core.training.steps.task import SplittingTask
+from denoisplit.core.training.watchers.watching import Moment
 from tests.network.small import network
 from tests.training.test_fit import SPEC, Interrupt
 from tests.training.test_resuming import assert_same

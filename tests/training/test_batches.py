@@ -10,7 +10,7 @@ from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.training.batches import training_loader, validation_loader
+from denoisplit.core.training.data.batches import training_loader, validation_loader
 from tests.flipping import FLIPS
 
 RNG = np.random.default_rng(0)

@@ -15,10 +15,10 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
-from denoisplit.core.training import fit_calibrators as module
-from denoisplit.core.training.calibration_fields import with_seen
-from denoisplit.core.training.fit_calibrators import calibrate_run, noisy_errors, predicted
-from denoisplit.core.training.prepare import prepare
+from denoisplit.core.training.calibration import fit_calibrators as module
+from denoisplit.core.training.calibration.calibration_fields import with_seen
+from denoisplit.core.training.calibration.fit_calibrators import calibrate_run, noisy_errors, predicted
+from denoisplit.core.training.data.prepare import prepare
 from tests.calibrating import calibrate
 
 SPEC = """

@@ -14,7 +14,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec import ResolvedSpec
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.fit_calibrators import calibrate_run
+from denoisplit.core.training.calibration.fit_calibrators import calibrate_run
 from tests.calibrating import calibrate
 from tests.training.test_calibrate import fields as fields
 from tests.training.test_calibrate import noisy, spec

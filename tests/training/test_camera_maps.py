@@ -16,7 +16,7 @@ from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.data.prepare import evaluation_fields
 
 SIDES = (40, 48)
 GAIN, OFFSET = 2.0, 100.0

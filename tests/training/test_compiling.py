@@ -18,8 +18,8 @@ from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.compiling import compiled_blocks
-from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.steps.compiling import compiled_blocks
+from denoisplit.core.training.steps.task import SplittingTask
 from denoisplit.plugins.blocks import ResidualBlock
 from tests.network.small import counts, network
 from tests.training.test_fit import SPEC, Interrupt

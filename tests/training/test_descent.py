@@ -15,9 +15,9 @@ from denoisplit.core.errors import BrokenPluginError, SpecError
 from denoisplit.core.registry import Component, installed_registry
 from denoisplit.core.spec import parse_spec, resolve, to_yaml
 from denoisplit.core.spec.records import Chosen, TrainingSpec
-from denoisplit.core.training.descent import optimizer_of, schedule_of, try_descent
 from denoisplit.core.training.optimizer import Optimizer
 from denoisplit.core.training.schedule import Schedule, after_step
+from denoisplit.core.training.steps.descent import optimizer_of, schedule_of, try_descent
 
 SPEC = "preset: denoisplit\nchannels: [a, b]\ndata: {train: {use: simulated}}\n"
 

@@ -15,10 +15,10 @@ import denoisplit
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry import Component
 from denoisplit.core.spec.records import Chosen, TrainingSpec
-from denoisplit.core.training.descent import Descent, try_descent
 from denoisplit.core.training.optimizer import Optimizer
 from denoisplit.core.training.schedule import Schedule
-from denoisplit.core.training.trial_network import TrialNetwork
+from denoisplit.core.training.steps.descent import Descent, try_descent
+from denoisplit.core.training.steps.trial_network import TrialNetwork
 from denoisplit.core.validators import NoOptions
 from tests.training.test_fit import SPEC
 

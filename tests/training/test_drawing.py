@@ -7,9 +7,9 @@ from torch import Tensor
 from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.noise_source import GeneratorNoise, NoiseSource, StepNoise
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.drawing import STEP_DRAWS, step_seed
-from denoisplit.core.training.parts import Part
-from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.steps.drawing import STEP_DRAWS, step_seed
+from denoisplit.core.training.steps.parts import Part
+from denoisplit.core.training.steps.task import SplittingTask
 from tests.network.small import counts, network
 
 SIZE = (8, 8)

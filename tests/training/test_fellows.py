@@ -4,7 +4,7 @@ import pytest
 from torch import distributed
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.training.fellows import plainly
+from denoisplit.core.training.processes.other_processes import plainly
 
 LOST = "the connection to another one was lost"
 SILENT = "another one did not answer"

@@ -21,7 +21,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.testing import layouts

@@ -11,10 +11,10 @@ import torch
 import denoisplit
 from denoisplit.core.errors import NonFiniteLossError, TrainingError
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.batches import Pair
-from denoisplit.core.training.keeping import KeptWeights
-from denoisplit.core.training.task import SplittingTask
-from denoisplit.core.training.watching import Moment
+from denoisplit.core.training.data.batches import Pair
+from denoisplit.core.training.steps.keeping import KeptWeights
+from denoisplit.core.training.steps.task import SplittingTask
+from denoisplit.core.training.watchers.watching import Moment
 from tests.network.small import network
 from tests.training.test_fit import SPEC
 

@@ -19,12 +19,12 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training import logged
 from denoisplit.core.training.fit import check, fit
-from denoisplit.core.training.logged import loggers_of
 from denoisplit.core.training.logger import Logger, Picture
-from denoisplit.core.training.preview import SAMPLES, Preview
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.watchers import logged
+from denoisplit.core.training.watchers.logged import loggers_of
+from denoisplit.core.training.watchers.preview import SAMPLES, Preview
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from tests.network.small import counts, network
 
 SPEC = """

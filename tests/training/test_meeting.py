@@ -14,8 +14,8 @@ import pytest
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import resolve_plain
-from denoisplit.core.training.meeting import met
-from denoisplit.core.training.seat import Seat
+from denoisplit.core.training.processes.meeting import met
+from denoisplit.core.training.processes.seat import Seat
 
 SECONDS = 20
 """Within which all is said."""
@@ -136,7 +136,7 @@ def test_who_waits_in_vain_says_for_whom(
     seat: Seat, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr("denoisplit.core.training.meeting._PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr("denoisplit.core.training.processes.meeting._PATIENCE", timedelta(seconds=1))
     with pytest.raises(RunError, match=r"the first host did not come within 0:00:01 .* look at what it said"):
         come_alone(other(seat))
     assert (

@@ -11,9 +11,9 @@ import torch
 import denoisplit
 from denoisplit.core.errors import ImageError
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.descent import monitored, optimizer_of, schedule_of
-from denoisplit.core.training.monitor import MONITORS, validation_psnr
 from denoisplit.core.training.schedule import after_validation
+from denoisplit.core.training.steps.descent import monitored, optimizer_of, schedule_of
+from denoisplit.core.training.steps.monitor import MONITORS, validation_psnr
 from tests.network.small import network
 
 SPEC = """

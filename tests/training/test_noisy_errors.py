@@ -11,7 +11,11 @@ from scipy.ndimage import gaussian_filter
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibrator
-from denoisplit.core.training.noisy_errors import errors_from_observed, noise_variance, squares_from_repeats
+from denoisplit.core.training.calibration.noisy_errors import (
+    errors_from_observed,
+    noise_variance,
+    squares_from_repeats,
+)
 from denoisplit.plugins.calibrators.affine import Affine
 from denoisplit.plugins.calibrators.isotonic import Isotonic
 from denoisplit.plugins.calibrators.scale import Scale

@@ -7,7 +7,11 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.sums.divisions import Division, block_division
-from denoisplit.core.training.noisy_errors import RepeatedErrors, errors_from_observed, noise_variance
+from denoisplit.core.training.calibration.noisy_errors import (
+    RepeatedErrors,
+    errors_from_observed,
+    noise_variance,
+)
 from tests.training.test_noisy_errors import SHARES, SIZE, World, expose, world
 
 

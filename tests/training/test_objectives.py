@@ -23,7 +23,7 @@ from denoisplit.core.spec import parse_spec, resolve, to_yaml
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.fit import fit
-from denoisplit.core.training.tried_objectives import objectives_of
+from denoisplit.core.training.steps.tried_objectives import objectives_of
 from tests.network.small import network
 
 STATS = IntensityStats(mixed_mean=5.0, mixed_std=2.0, target_mean=(1.0, 3.0), target_std=(2.0, 4.0))

@@ -12,8 +12,8 @@ from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.parts import Part
-from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.steps.parts import Part
+from denoisplit.core.training.steps.task import SplittingTask
 from tests.network.small import counts, network
 
 SIZE = (8, 8)

@@ -17,9 +17,9 @@ from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry import Component
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.optimizer import Optimizer
 from denoisplit.core.training.schedule import Schedule
+from denoisplit.core.training.steps.descent import try_descent
 from denoisplit.core.validators import NoOptions
 from tests.training.test_fit import SPEC, Interrupt
 

@@ -14,8 +14,8 @@ from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec
+from denoisplit.core.training.data.prepare import evaluation_fields, noise_pairs, prepare, require_clean
 from denoisplit.core.training.fit import _sampler
-from denoisplit.core.training.prepare import evaluation_fields, noise_pairs, prepare, require_clean
 from tests.calibrating import calibrate
 
 SPEC = """

@@ -15,14 +15,14 @@ from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.shared_batch_norms import shared_batch_norms
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.batches import Pair
-from denoisplit.core.training.joining import alone, joined
-from denoisplit.core.training.loop import Loop
-from denoisplit.core.training.ranks import Alone, Ranks
-from denoisplit.core.training.resuming import Identity
-from denoisplit.core.training.seat import Seat, seat_of
-from denoisplit.core.training.task import SplittingTask
-from denoisplit.core.training.watching import Moment, Watcher
+from denoisplit.core.training.data.batches import Pair
+from denoisplit.core.training.processes.joining import alone, joined
+from denoisplit.core.training.processes.seat import Seat, seat_of
+from denoisplit.core.training.starts.resuming import Identity
+from denoisplit.core.training.steps.loop import Loop
+from denoisplit.core.training.steps.ranks import Alone, Ranks
+from denoisplit.core.training.steps.task import SplittingTask
+from denoisplit.core.training.watchers.watching import Moment, Watcher
 from denoisplit.plugins.kl_schemes.geco import GecoKL
 from denoisplit.plugins.objectives.mixture_consistency import MixtureConsistency
 from tests.network.small import counts, network

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from denoisplit.core.training.measured_reference import tell_misfit
+from denoisplit.core.training.calibration.measured_reference import tell_misfit
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from denoisplit.core.storage.bundle import save_description
 from denoisplit.core.storage.lock import exclusive
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import save_state
-from denoisplit.core.training import completing
 from denoisplit.core.training import fit as fitting
-from denoisplit.core.training import prepare as preparing
+from denoisplit.core.training.calibration import completing
+from denoisplit.core.training.data import prepare as preparing
 from denoisplit.testing import layouts
 from tests.training.test_fit import SEPARATE, SPEC, Interrupt
 

@@ -11,7 +11,7 @@ import denoisplit
 from denoisplit.core.network.objective import kl_weight
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.steps.task import SplittingTask
 from denoisplit.plugins.kl_schemes.geco import GecoKL
 from tests.network.small import counts, network
 from tests.training.test_fit import SPEC, Interrupt

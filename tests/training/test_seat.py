@@ -8,7 +8,7 @@ import torch
 
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.seat import host_of, require_seats, seat_of
+from denoisplit.core.training.processes.seat import host_of, require_seats, seat_of
 
 CPU = torch.device("cpu")
 SPEC = TrainingSpec(batch=5)

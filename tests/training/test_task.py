@@ -17,11 +17,11 @@ from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.descent import optimizer_of, schedule_of
-from denoisplit.core.training.drawing import step_seed
-from denoisplit.core.training.early_end import MIN_IMPROVEMENT
 from denoisplit.core.training.schedule import after_step, after_validation
-from denoisplit.core.training.task import SplittingTask, values_of
+from denoisplit.core.training.steps.descent import optimizer_of, schedule_of
+from denoisplit.core.training.steps.drawing import step_seed
+from denoisplit.core.training.steps.early_end import MIN_IMPROVEMENT
+from denoisplit.core.training.steps.task import SplittingTask, values_of
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from tests.network.small import NoiseModelMaker, counts, gaussian, ladder, mixture, network
 

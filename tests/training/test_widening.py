@@ -15,7 +15,7 @@ from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.states import load_weights
-from denoisplit.core.training.widening import widened
+from denoisplit.core.training.starts.widening import widened
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.decoders.unet import UNetDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder

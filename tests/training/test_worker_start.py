@@ -9,7 +9,7 @@ import pytest
 from torch._utils import ExceptionWrapper
 
 from denoisplit.core.errors import BrokenPluginError, SpecError
-from denoisplit.core.training.worker_start import explained, require_start
+from denoisplit.core.training.processes.worker_start import explained, require_start
 from tests.training.test_fit import SPEC
 
 UNGUARDED = """
@@ -34,7 +34,7 @@ def test_a_script_without_the_guard_ends_in_one_line(tmp_path: Path) -> None:
 
 
 def test_no_process_is_started_to_see_where_there_are_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("denoisplit.core.training.worker_start.can_start", lambda: False)
+    monkeypatch.setattr("denoisplit.core.training.processes.worker_start.can_start", lambda: False)
     require_start(0)
     with pytest.raises(SpecError, match=r"\(got 2\)"):
         require_start(2)

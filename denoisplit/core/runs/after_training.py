@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from denoisplit.core.errors import in_one_line
-from denoisplit.core.training.log_file import training_log
+from denoisplit.core.training.watchers.log_file import training_log
 
 if TYPE_CHECKING:
     from denoisplit.core.network.vse import VSE

@@ -20,7 +20,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.write_guards import is_same, require_apart, require_ours
-from denoisplit.core.training.prepare import EvaluationData, evaluation_data
+from denoisplit.core.training.data.prepare import EvaluationData, evaluation_data
 
 LEAST_SIDE: Final = 16
 """Least number of pixels a side that a report looks at."""

@@ -193,9 +193,9 @@ class Run(Reports):
             _, fields = evaluation_fields(run.spec)
             scores, evaluated = run.evaluate(fields, samples=20)
 
-        Returns the scores and what was scored. ``core.training.prepare`` gives the fields; ``metrics`` are
-        names of scores, None for the usual ones and those of the spec; ``further_metrics`` are computed in
-        addition; ``labels`` are label images [(z) y x], one per field, whose regions' sums are assessed, too.
+        Returns the scores and what was scored. ``core.training.data.prepare`` gives the fields. ``metrics``
+        are names of scores, None for the usual ones and those of the spec, and ``further_metrics`` come in
+        addition. ``labels`` are label images [(z) y x], one per field, whose regions' sums are assessed, too.
 
         Raises:
             ImageError: a field without a clean reference, or labels that do not fit the fields.
@@ -235,7 +235,7 @@ class Run(Reports):
             ImageError: the images cannot be read.
         """
         # Imported here, as nothing else in this module needs the training data.
-        from denoisplit.core.training.completing import calibrate_again
+        from denoisplit.core.training.calibration.completing import calibrate_again
 
         require_function(stages, "stages")
         found = attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))

@@ -30,7 +30,7 @@ from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
-from denoisplit.core.training.prepare import PreparedData, evaluation_fields, prepare, prepare_denoised
+from denoisplit.core.training.data.prepare import PreparedData, evaluation_fields, prepare, prepare_denoised
 
 if TYPE_CHECKING:
     from denoisplit.core.training.sequence_specs import SequencePlan

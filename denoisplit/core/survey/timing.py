@@ -15,7 +15,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.descent import optimizer_of
+from denoisplit.core.training.steps.descent import optimizer_of
 
 STEPS: Final = 5
 SECONDS: Final = 8.0

@@ -26,19 +26,18 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.augmenting import augmentation_of
-from denoisplit.core.training.batches import validation_loader
-from denoisplit.core.training.cameras import read_camera
-from denoisplit.core.training.completing import complete
-from denoisplit.core.training.drawing import step_seed
-from denoisplit.core.training.fellows import take_part, together
-from denoisplit.core.training.log_file import training_log
-from denoisplit.core.training.logged import loggers_of, logging_to
-from denoisplit.core.training.meeting import met
+from denoisplit.core.training.calibration.completing import complete
+from denoisplit.core.training.data.augmenting import augmentation_of
+from denoisplit.core.training.data.batches import validation_loader
+from denoisplit.core.training.data.cameras import read_camera
+from denoisplit.core.training.data.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
-from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
+from denoisplit.core.training.processes.meeting import met
+from denoisplit.core.training.processes.other_processes import take_part, together
+from denoisplit.core.training.processes.seat import seat_of
+from denoisplit.core.training.processes.worker_start import require_start
 from denoisplit.core.training.rehearsal import rehearse
-from denoisplit.core.training.resuming import (
+from denoisplit.core.training.starts.resuming import (
     Identity,
     ResumePoint,
     point_of,
@@ -46,14 +45,15 @@ from denoisplit.core.training.resuming import (
     require_same_spec,
     without_devices,
 )
-from denoisplit.core.training.seat import seat_of
-from denoisplit.core.training.starting import start
-from denoisplit.core.training.step_progress import StepProgress
+from denoisplit.core.training.starts.starting import start
+from denoisplit.core.training.steps.drawing import step_seed
+from denoisplit.core.training.steps.tried_objectives import objectives_of
 from denoisplit.core.training.trainable import require_all_axes, require_trainable
-from denoisplit.core.training.tried_objectives import objectives_of
-from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
-from denoisplit.core.training.watching import Watcher
-from denoisplit.core.training.worker_start import require_start
+from denoisplit.core.training.watchers.log_file import training_log
+from denoisplit.core.training.watchers.logged import loggers_of, logging_to
+from denoisplit.core.training.watchers.step_progress import StepProgress
+from denoisplit.core.training.watchers.watchers_of_plugins import watchers_of_plugins
+from denoisplit.core.training.watchers.watching import Watcher
 
 _LOG = logging.getLogger("denoisplit.training")
 _INITIAL_WEIGHTS = -1_000_000

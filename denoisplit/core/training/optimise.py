@@ -12,19 +12,19 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.averaging import AveragedWeights
-from denoisplit.core.training.batches import Pair, training_loader
-from denoisplit.core.training.computing import computing
-from denoisplit.core.training.early_end import EarlyEnd
-from denoisplit.core.training.fellows import Told
-from denoisplit.core.training.keeping import KeptWeights
-from denoisplit.core.training.loop import Loop
-from denoisplit.core.training.monitor import MONITORS
-from denoisplit.core.training.ranks import Ranks
-from denoisplit.core.training.resuming import Identity, ResumePoint
-from denoisplit.core.training.task import SplittingTask
-from denoisplit.core.training.watching import Watcher
-from denoisplit.core.training.worker_start import explained
+from denoisplit.core.training.data.batches import Pair, training_loader
+from denoisplit.core.training.processes.other_processes import Told
+from denoisplit.core.training.processes.worker_start import explained
+from denoisplit.core.training.starts.resuming import Identity, ResumePoint
+from denoisplit.core.training.steps.averaging import AveragedWeights
+from denoisplit.core.training.steps.computing import computing
+from denoisplit.core.training.steps.early_end import EarlyEnd
+from denoisplit.core.training.steps.keeping import KeptWeights
+from denoisplit.core.training.steps.loop import Loop
+from denoisplit.core.training.steps.monitor import MONITORS
+from denoisplit.core.training.steps.ranks import Ranks
+from denoisplit.core.training.steps.task import SplittingTask
+from denoisplit.core.training.watchers.watching import Watcher
 
 _LOG = logging.getLogger("denoisplit.training")
 

@@ -44,8 +44,8 @@ from denoisplit.core.storage.bundle import (
     save_description,
 )
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.fit_calibrators import MIN_SAMPLES, calibrate_run
-from denoisplit.core.training.measured_reference import measure_reference
+from denoisplit.core.training.calibration.fit_calibrators import MIN_SAMPLES, calibrate_run
+from denoisplit.core.training.calibration.measured_reference import measure_reference
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 

@@ -9,10 +9,10 @@ from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.images.mixing import drawn_anew
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import DataSpec, ResolvedSpec, TrainingSpec
-from denoisplit.core.training.descent import try_descent
-from denoisplit.core.training.logged import loggers_of
-from denoisplit.core.training.seat import require_seats
-from denoisplit.core.training.starting import require_known_start
+from denoisplit.core.storage.start_folder import require_known_start
+from denoisplit.core.training.processes.seat import require_seats
+from denoisplit.core.training.steps.descent import try_descent
+from denoisplit.core.training.watchers.logged import loggers_of
 
 
 def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:

@@ -18,7 +18,7 @@ import denoisplit
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.bases import Image, PixelSize
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.data.prepare import evaluation_fields
 
 CHANNELS = ("filaments", "mitochondria")
 

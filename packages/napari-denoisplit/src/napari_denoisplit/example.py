@@ -22,7 +22,7 @@ def example(folder: Path) -> list[LayerData]:
         DenoisplitError: no trained run, or its images are not where they were.
     """
     from denoisplit import Run
-    from denoisplit.core.training.prepare import evaluation_fields
+    from denoisplit.core.training.data.prepare import evaluation_fields
 
     opened = load_run(folder, "cpu")
     # What comes before the splitter of a sequence sees the image first.

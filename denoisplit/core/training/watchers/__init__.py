@@ -1,0 +1,1 @@
+"""Observers of a training: loggers, progress, and watchers of plugins."""
