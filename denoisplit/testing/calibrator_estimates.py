@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
-from denoisplit.testing.calibrator_extremes import FEW
+from denoisplit.testing.calibrator_laws.calibrator_extremes import FEW
+from denoisplit.testing.calibrator_laws.sum_calibrators import Held
 from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, refusing
-from denoisplit.testing.sum_calibrators import Held
 
 _SURE, _UNSURE = 20.0, 1.7
 """Numbers of standard errors above zero that are beyond doubt, and that may well be chance."""

@@ -21,14 +21,14 @@ from denoisplit.core.network.interfaces import (
     MeanCalibrator,
     SumCalibrator,
 )
-from denoisplit.testing.calibrator_extremes import ExtremeTests
-from denoisplit.testing.calibrator_precision import PrecisionTests
-from denoisplit.testing.field_calibrators import FieldTests
+from denoisplit.testing.calibrator_laws.calibrator_extremes import ExtremeTests
+from denoisplit.testing.calibrator_laws.calibrator_precision import PrecisionTests
+from denoisplit.testing.calibrator_laws.field_calibrators import FieldTests
+from denoisplit.testing.calibrator_laws.sum_calibrators import Held
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import accepted, examples, in_two_and_three_dimensions, law, one_line, refusing
-from denoisplit.testing.sum_calibrators import Held
 
 _BINS = 10
 _LEVELS = (0.05, 0.5, 0.683, 0.9, 0.903, 0.95)

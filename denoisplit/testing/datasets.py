@@ -20,8 +20,8 @@ from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing.dataset_contents import ContentTests
-from denoisplit.testing.dataset_fields import PATH, other_images, pixels_of
+from denoisplit.testing.dataset_laws.dataset_contents import ContentTests
+from denoisplit.testing.dataset_laws.dataset_fields import PATH, other_images, pixels_of
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 

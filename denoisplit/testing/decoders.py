@@ -13,11 +13,11 @@ from torch import Tensor
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoded, Decoder, FeatureShape
 from denoisplit.core.network.latent import divergence
-from denoisplit.testing.decoder_cases import MAPS
-from denoisplit.testing.decoder_geometry import features_used
-from denoisplit.testing.decoder_priors import PriorTests
-from denoisplit.testing.decoding import BATCH, DecoderCase, LevelNoise, decoder_case
-from denoisplit.testing.geometry import assert_there
+from denoisplit.testing.network_laws.decoder_cases import MAPS
+from denoisplit.testing.network_laws.decoder_geometry import features_used
+from denoisplit.testing.network_laws.decoder_priors import PriorTests
+from denoisplit.testing.network_laws.decoding import BATCH, DecoderCase, LevelNoise, decoder_case
+from denoisplit.testing.network_laws.geometry import assert_there
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import (
     RANKS,

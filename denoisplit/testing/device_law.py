@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.devices import PROCESSOR
 from denoisplit.core.errors import PluginError
-from denoisplit.testing.kl_scheme_options import divergences
+from denoisplit.testing.kl_scheme_laws.kl_scheme_options import divergences
 from denoisplit.testing.simulated_device import NAME, simulated_device
 from denoisplit.testing.strategies import random, unit_levels
 from denoisplit.testing.suite import ComponentTests, accepted, assert_close, in_two_and_three_dimensions

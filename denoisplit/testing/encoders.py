@@ -11,9 +11,14 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import Encoder
-from denoisplit.testing.encoder_geometry import apart_when_moved, places_seen, reach_around, sides_of
-from denoisplit.testing.geometry import assert_there
-from denoisplit.testing.networks import LARGE, NetworkTests, Trial
+from denoisplit.testing.network_laws.encoder_geometry import (
+    apart_when_moved,
+    places_seen,
+    reach_around,
+    sides_of,
+)
+from denoisplit.testing.network_laws.geometry import assert_there
+from denoisplit.testing.network_laws.networks import LARGE, NetworkTests, Trial
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     RANKS,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
-from denoisplit.testing.image_cases import (
+from denoisplit.testing.image_files.image_cases import (
     EVERY_TYPE,
     IMPOSSIBLE,
     assert_more_is_kept,
@@ -25,8 +25,8 @@ from denoisplit.testing.image_cases import (
     quarters,
     read_in_pieces,
 )
-from denoisplit.testing.image_comparison import same_image
-from denoisplit.testing.image_foreign import ForeignFileTests
+from denoisplit.testing.image_files.image_comparison import same_image
+from denoisplit.testing.image_files.image_foreign import ForeignFileTests
 from denoisplit.testing.strategies import images
 from denoisplit.testing.suite import accepted, in_two_and_three_dimensions, law, not_examined
 

@@ -14,13 +14,13 @@ from denoisplit.core.assessment.effective_weights import effective_weights
 from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.network.objective import kl_weight
-from denoisplit.testing.kl_scheme_options import (
+from denoisplit.testing.kl_scheme_laws.kl_scheme_options import (
     PER_PIXEL,
     PER_PIXEL_AND_CHANNEL,
     PER_SCALAR,
     divergences,
 )
-from denoisplit.testing.kl_scheme_states import KLStateTests
+from denoisplit.testing.kl_scheme_laws.kl_scheme_states import KLStateTests
 from denoisplit.testing.strategies import (
     IMAGE_SIDE,
     image_side,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from denoisplit.core.images.bases import Image, ImageFormat, PixelSize, TimeInterval
 from denoisplit.core.images.physical_units import IN_MICRONS
+from denoisplit.testing.image_files.microscope_files import write_czi, write_lif, write_nd2
 from denoisplit.testing.image_formats import ImageFormatTests
-from denoisplit.testing.microscope_files import write_czi, write_lif, write_nd2
 
 
 @st.composite

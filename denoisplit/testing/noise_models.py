@@ -11,8 +11,8 @@ from scipy.stats import kstest
 from torch import Tensor
 
 from denoisplit.testing.global_generators import leaving_generators_alone
-from denoisplit.testing.noise_model_cameras import NoiseModelCameraTests
-from denoisplit.testing.noise_model_numbers import NoiseModelNumberTests
+from denoisplit.testing.noise_model_laws.noise_model_cameras import NoiseModelCameraTests
+from denoisplit.testing.noise_model_laws.noise_model_numbers import NoiseModelNumberTests
 from denoisplit.testing.strategies import uniform
 from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
 

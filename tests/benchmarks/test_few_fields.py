@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.few_fields import FOR_PIXELS, FOR_SUMS, MOST, SIDES, Known, of_pixels, of_sums, table, thinned
-from denoisplit.testing.field_calibrators import made_field
+from denoisplit.testing.calibrator_laws.field_calibrators import made_field
 
 
 def known(size: float, seed: int, *, seen: bool = False) -> Known:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import Component
-from denoisplit.testing.decoding import LevelNoise
+from denoisplit.testing.network_laws.decoding import LevelNoise
 from denoisplit.testing.simulated_device import simulated_device
 from tests.testing.test_whole_models import every_component, images, model
 

@@ -20,7 +20,7 @@ from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.steps.descent import optimizer_of
 from denoisplit.core.training.steps.task import SplittingTask, values_of
-from denoisplit.testing.noise_model_cases import NoiseModelCases
+from denoisplit.testing.noise_model_laws.noise_model_cases import NoiseModelCases
 from denoisplit.testing.simulated_device import simulated_device
 from tests.network.small import counts
 

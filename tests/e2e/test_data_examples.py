@@ -8,7 +8,7 @@ import pytest
 import denoisplit
 from denoisplit.core.spec import load_spec
 from denoisplit.core.training.data.prepare import prepare
-from denoisplit.testing import layouts
+from denoisplit.testing.dataset_laws import layouts
 
 EXAMPLES = Path(denoisplit.__file__).parents[1] / "examples"
 BIOSR = sorted((EXAMPLES / "biosr").glob("*.yaml"))

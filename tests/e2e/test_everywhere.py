@@ -19,7 +19,7 @@ from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.core.training.data.prepare import read_fields
 from denoisplit.plugins.datasets.simulated import Simulated
-from denoisplit.testing.image_comparison import same_image, same_size
+from denoisplit.testing.image_files.image_comparison import same_image, same_size
 from tests.e2e.layouts_everywhere import CHANNELS, INTERVAL, LAYOUTS, SIZE, Pair, saving
 
 SPEC = """

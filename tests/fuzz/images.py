@@ -14,8 +14,8 @@ from denoisplit.core.images.io import open_image
 from denoisplit.core.images.layout import check_layout
 from denoisplit.core.images.lazy import is_small
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing.microscope_files import write_czi, write_lif, write_nd2
-from denoisplit.testing.vendor_tiffs import write_lsm, write_stk
+from denoisplit.testing.image_files.microscope_files import write_czi, write_lif, write_nd2
+from denoisplit.testing.image_files.vendor_tiffs import write_lsm, write_stk
 from tests.fuzz.engine import Sample, Target
 from tests.fuzz.mutations import Mutate, damaged, json_changed, npy_changed, png_changed, zip_changed
 

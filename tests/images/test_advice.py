@@ -22,7 +22,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.io import choose_format, open_image
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing.microscope_files import write_czi, write_lif
+from denoisplit.testing.image_files.microscope_files import write_czi, write_lif
 
 ROOT = Path(denoisplit.__file__).parent
 FORMATS = installed_formats()

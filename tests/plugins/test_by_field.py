@@ -14,7 +14,7 @@ from denoisplit.core.network.interfaces import Calibration, FieldSums
 from denoisplit.plugins.calibrators.by_field import ByField
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.field_spread import Sizes
-from denoisplit.testing.field_calibrators import made_field
+from denoisplit.testing.calibrator_laws.field_calibrators import made_field
 
 BY_FIELD = ByField(ByField.Options())
 

@@ -10,7 +10,7 @@ import pytest
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import PixelSize
 from denoisplit.plugins.image_formats.hdf5 import Hdf5
-from denoisplit.testing.foreign_hdf5 import filtered
+from denoisplit.testing.image_files.foreign_hdf5 import filtered
 
 PIXELS = np.arange(3 * 6 * 8, dtype=np.uint16).reshape(3, 6, 8)
 H5 = Hdf5(Hdf5.Options())

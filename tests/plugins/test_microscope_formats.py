@@ -19,7 +19,7 @@ from denoisplit.plugins.image_formats._czi_segments import Block, Extent, _decod
 from denoisplit.plugins.image_formats.czi import Czi
 from denoisplit.plugins.image_formats.lif import Lif
 from denoisplit.plugins.image_formats.nd2 import Nd2
-from denoisplit.testing.microscope_files import write_czi, write_lif, write_nd2
+from denoisplit.testing.image_files.microscope_files import write_czi, write_lif, write_nd2
 from tests.reading import opened, refused
 
 WRITERS: dict[str, Callable[..., None]] = {"czi": write_czi, "nd2": write_nd2, "lif": write_lif}

@@ -11,7 +11,7 @@ from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.plugins.image_formats._czi_metadata import metadata
 from denoisplit.plugins.image_formats.czi import Czi
 from denoisplit.plugins.image_formats.lif import Lif
-from denoisplit.testing.microscope_files import write_lif
+from denoisplit.testing.image_files.microscope_files import write_lif
 
 
 def czi_names(image: str, shown: str) -> tuple[str, ...]:

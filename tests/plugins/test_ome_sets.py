@@ -11,7 +11,7 @@ from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import PixelSize
 from denoisplit.core.survey.finding import find_images
 from denoisplit.plugins.datasets.reading import ImageFiles
-from denoisplit.testing.ome_sets import (
+from denoisplit.testing.image_files.ome_sets import (
     Block,
     document,
     image_xml,

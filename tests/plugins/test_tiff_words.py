@@ -13,7 +13,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.physical_units import IN_MICRONS, IN_SECONDS
 from denoisplit.core.storage.image_files import save_image
-from denoisplit.testing.vendor_tiffs import write_lsm, write_stk
+from denoisplit.testing.image_files.vendor_tiffs import write_lsm, write_stk
 from tests.reading import opened
 
 STACK = np.random.default_rng(0).integers(1, 250, (3, 16, 20)).astype(np.uint16)

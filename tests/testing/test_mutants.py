@@ -9,7 +9,7 @@ from denoisplit.core.registry import load_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing import suite_for
 from denoisplit.testing.examination import laws, verdict
-from denoisplit.testing.noise_model_cases import kept_densities
+from denoisplit.testing.noise_model_laws.noise_model_cases import kept_densities
 from tests.testing.mutants import Mutant
 from tests.testing.mutants_of_calibrators import CALIBRATOR_MUTANTS
 from tests.testing.mutants_of_datasets import DATASET_MUTANTS

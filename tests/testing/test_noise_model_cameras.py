@@ -14,7 +14,7 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.plugins.noise_models.scmos import Scmos
 from denoisplit.testing import NoiseModelTests
-from denoisplit.testing.noise_model_cameras import NoiseModelCameraTests
+from denoisplit.testing.noise_model_laws.noise_model_cameras import NoiseModelCameraTests
 
 PAGE = Path(denoisplit.__file__).parents[1] / "docs" / "extending.md"
 

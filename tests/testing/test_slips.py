@@ -7,8 +7,8 @@ import pytest
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing import suite_for
 from denoisplit.testing.examination import laws, verdict
-from denoisplit.testing.networks import _combined
-from denoisplit.testing.noise_model_cases import _chosen, _exported, _ready
+from denoisplit.testing.network_laws.networks import _combined
+from denoisplit.testing.noise_model_laws.noise_model_cases import _chosen, _exported, _ready
 from tests.testing.slips import SLIPS, Slip
 from tests.testing.slips_of_data_sets import SLIPS_OF_DATA_SETS
 from tests.testing.slips_of_files import SLIPS_OF_FILES

@@ -26,8 +26,8 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import Component, load_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing import suite_for
-from denoisplit.testing.decoding import LevelNoise
 from denoisplit.testing.encoders import EncoderTests
+from denoisplit.testing.network_laws.decoding import LevelNoise
 from denoisplit.testing.noise_models import NoiseModelTests
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import generic

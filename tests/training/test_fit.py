@@ -24,7 +24,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.watchers.watching import Moment, Watcher
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
-from denoisplit.testing import layouts
+from denoisplit.testing.dataset_laws import layouts
 
 SPEC = """
 preset: altered-musplit

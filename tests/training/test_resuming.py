@@ -23,7 +23,7 @@ from denoisplit.core.storage.states import save_state
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training.calibration import completing
 from denoisplit.core.training.data import prepare as preparing
-from denoisplit.testing import layouts
+from denoisplit.testing.dataset_laws import layouts
 from tests.training.test_fit import SEPARATE, SPEC, Interrupt
 
 Damage = Callable[[RunFolder], object]

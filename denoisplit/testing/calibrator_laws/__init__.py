@@ -1,0 +1,1 @@
+"""Laws of calibrators, and the cases on which they are examined."""

@@ -1,0 +1,1 @@
+"""Laws of data sets, and the folders on which they are examined."""

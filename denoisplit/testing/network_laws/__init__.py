@@ -1,0 +1,1 @@
+"""Laws of encoders and decoders, and the cases on which they are examined."""

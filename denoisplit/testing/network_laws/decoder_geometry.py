@@ -1,0 +1,33 @@
+"""Geometry of a decoder: which features the middle of an image is made of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from denoisplit.testing.network_laws.decoding import DecoderCase, LevelNoise
+from denoisplit.testing.network_laws.geometry import centre_of_mass
+from denoisplit.testing.strategies import random
+
+_BORDER = 0.02
+"""Largest share of a border in what a pixel is made of, for which the middle of that says where it is."""
+
+
+def features_used(case: DecoderCase) -> Iterator[tuple[int, tuple[float, ...], tuple[float, ...]]]:
+    """Yield levels, with the place of their features that a pixel is made of, and where it has to be.
+
+    Both in sides of the features, per axis. Features cover the image ``extent`` times, centred on it. Levels
+    are left out where what a pixel is made of reaches the border.
+    """
+    features = tuple(one.detach().requires_grad_() for one in case.features)
+    output = case.decoder(features, LevelNoise(1)).output
+    at = [n * (3 + 2 * (axis % 2)) // 8 for axis, n in enumerate(output.shape[2:])]
+    weights = random(9, output.shape[1])
+    slopes = torch.autograd.grad((output[(0, slice(None), *at)] * weights).sum(), features)
+    away = [(a + 0.5) / n - 0.5 for a, n in zip(at, output.shape[2:], strict=True)]
+    for level, (slope, shape) in enumerate(zip(slopes, case.shapes, strict=True)):
+        used, axes = slope[0].abs(), len(shape.extent)
+        inner: Any = (slice(1, -1),) * axes
+        if float(used[..., *inner].sum()) > (1 - _BORDER) * float(used.sum()):
+            expected = tuple(0.5 + u / e for u, e in zip(away, shape.extent, strict=True))
+            yield level, centre_of_mass(used, axes), expected

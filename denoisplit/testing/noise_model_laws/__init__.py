@@ -1,0 +1,1 @@
+"""Laws of noise models, and the cases on which they are examined."""
