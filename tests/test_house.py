@@ -83,7 +83,7 @@ def test_no_module_prints() -> None:
 def test_every_room_of_the_core_has_its_place_in_the_layers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    (layers,) = [one["layers"] for one in contracts if one["type"] == "layers" and "containers" not in one]
     placed = {module.strip() for line in layers for module in line.split("|")}
     for path in MODULES:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -41,7 +41,7 @@ def test_the_layers_are_those_of_the_decision() -> None:
     (chain,) = re.findall(r"^From the bottom: (.*?)\.\n\n", text, re.DOTALL | re.MULTILINE)
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    (layers,) = [one["layers"] for one in contracts if one["type"] == "layers" and "containers" not in one]
     place = {
         module.strip().removeprefix("denoisplit.").removeprefix("core."): number
         for number, line in enumerate(reversed(layers))

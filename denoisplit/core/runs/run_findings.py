@@ -33,11 +33,11 @@ from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.calibration.calibration_fields import spread_out
-from denoisplit.core.training.data.data_check import supervision
 from denoisplit.core.training.data.independence import independence
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.pairs import best_source, pairs_from
 from denoisplit.core.training.data.prepare import EvaluationData, evaluation_data
+from denoisplit.core.training.data.supervision import supervision
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, without_bias
 
 _LOG: Final = logging.getLogger("denoisplit.runs")

@@ -13,7 +13,7 @@ from denoisplit.core.network.camera_noise import CameraNoiseModel, as_batch
 from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.noise_model_laws.noise_model_cases import FEW, NoiseModelCases
-from denoisplit.testing.noise_model_laws.noise_model_pixels import PART, SIDES, map_fields, with_maps
+from denoisplit.testing.noise_model_laws.pixel_maps import PART, SIDES, map_fields, with_maps
 from denoisplit.testing.strategies import uniform
 from denoisplit.testing.suite import (
     assert_close,

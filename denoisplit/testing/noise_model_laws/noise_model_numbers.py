@@ -15,7 +15,7 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.testing.derivatives import assert_derivative
 from denoisplit.testing.noise_model_laws.noise_model_fits import NoiseModelFitTests, image_of
-from denoisplit.testing.noise_model_laws.noise_model_pixels import (
+from denoisplit.testing.noise_model_laws.pixel_maps import (
     OfOnePixel,
     maps_of_a_part,
     seen_by_a_pixel,

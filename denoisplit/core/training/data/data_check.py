@@ -25,6 +25,7 @@ from denoisplit.core.training.data.hidden_flaws import (
     told_pixels,
 )
 from denoisplit.core.training.data.open_dataset import open_dataset
+from denoisplit.core.training.data.supervision import supervision
 
 SATURATED: Final = 5e-4
 """Share of pixels at the highest value above which images are taken for saturated."""
@@ -162,24 +163,6 @@ def _splits(
     except ImageError as error:
         errors.append(str(error))
     return found
-
-
-def supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
-    """Say in a sentence what a network learns from these fields."""
-    recorded = spec.data.recorded
-    if recorded:
-        return f"Denoising of {spec.channels[0]}, out of images of {', '.join(recorded)}."
-    if len(spec.channels) == 1:
-        return f"Denoising: one channel, {spec.channels[0]}, is input and target."
-    if any(field.mixed is not None for field in fields):
-        return "Recorded mixed images are split into channels that were recorded separately."
-    how = f"{spec.data.mixing.mode} of the channels"
-    if any(field.separate for field in fields):
-        return (
-            f"Channels come from different fields: every training patch is the {how} at places drawn "
-            f"independently; validation and test use the pairs listed here."
-        )
-    return f"The channels of a field go together; the mixed image is the {how}."
 
 
 def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
