@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
-from denoisplit.core.network.interfaces import (
-    Calibration,
-    FieldSums,
-    MeanCalibrator,
-    SumCalibrator,
-)
+from denoisplit.core.network.interfaces import Calibration, FieldSums, MeanCalibrator, SumCalibrator
 from denoisplit.testing.calibrator_laws.calibrator_extremes import ExtremeTests
 from denoisplit.testing.calibrator_laws.calibrator_precision import PrecisionTests
 from denoisplit.testing.calibrator_laws.field_calibrators import FieldTests

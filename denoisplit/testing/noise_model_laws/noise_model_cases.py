@@ -20,12 +20,7 @@ from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseM
 from denoisplit.testing import strategies
 from denoisplit.testing.noise_model_laws.noise_density import Density
 from denoisplit.testing.noise_model_laws.noise_model_pairs import CAMERAS, OTHERS, USUAL
-from denoisplit.testing.noise_model_laws.pixel_maps import (
-    map_fields,
-    named_maps,
-    seen_by_a_pixel,
-    with_maps,
-)
+from denoisplit.testing.noise_model_laws.pixel_maps import map_fields, named_maps, seen_by_a_pixel, with_maps
 from denoisplit.testing.option_effects import covering
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests

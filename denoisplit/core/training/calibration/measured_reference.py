@@ -14,12 +14,7 @@ from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.calibration.calibration_fields import spread_out
-from denoisplit.core.verdict.consistency import (
-    chi_square,
-    mixed_variance,
-    network_statistics,
-    without_bias,
-)
+from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics, without_bias
 from denoisplit.core.verdict.image_statistics import image_statistics, share_at_maximum
 from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
 
