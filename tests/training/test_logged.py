@@ -142,6 +142,15 @@ def test_a_training_that_goes_on_tells_its_loggers(tmp_path: Path) -> None:
     assert found.metrics.read_text() == whole.metrics.read_text()
 
 
+def test_a_logger_may_come_when_a_training_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained(resolved(), tmp_path / "run", Interrupt())
+    run = trained(resolved("notes"), tmp_path / "run", resume=True)
+    assert calls("begin") == [(["a", "b"], 4)]
+    assert not calls("load_state_dict")
+    assert run.is_finished
+
+
 @pytest.mark.parametrize("call", ["begin", "values", "picture", "state_dict", "end"])
 def test_a_logger_that_fails_is_told_once_and_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, call: str

@@ -1,7 +1,9 @@
 """What goes on and what is refused: damaged or foreign resume points, changed images, two at once."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import attrs
@@ -15,6 +17,7 @@ from safetensors.torch import load_file
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.errors import BrokenPluginError, RunError
+from denoisplit.core.spec import load_spec, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import save_description
 from denoisplit.core.storage.lock import exclusive
@@ -23,6 +26,7 @@ from denoisplit.core.storage.states import save_state
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training.calibration import completing
 from denoisplit.core.training.data import prepare as preparing
+from denoisplit.core.training.starts import resuming
 from denoisplit.testing.dataset_laws import layouts
 from tests.training.test_fit import SEPARATE, SPEC, Interrupt
 
@@ -89,7 +93,12 @@ def _spoil_all_but_the_point(run: RunFolder) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda run: run.resume_point.unlink(), lambda run: run.metrics.unlink(), _spoil_all_but_the_point],
+    [
+        lambda run: run.resume_point.unlink(),
+        lambda run: run.metrics.unlink(),
+        lambda run: run.spec.unlink(),
+        _spoil_all_but_the_point,
+    ],
 )
 def test_what_can_be_had_again_gives_the_same_run(
     trainings: Trainings, tmp_path: Path, damage: Damage
@@ -114,8 +123,14 @@ def test_what_can_be_had_again_gives_the_same_run(
             "resume.ckpt: is not a state",
         ),
         (lambda run: save_state(run.resume_point, {"state_dict": {}}), "another version of denoisplit"),
-        (lambda run: run.spec.write_bytes(b"\xff\xfe{["), "spec.yaml: differs from the spec given"),
-        (lambda run: run.spec.write_bytes(b""), "spec.yaml: differs from the spec given"),
+        (
+            lambda run: run.spec.write_bytes(b"\xff\xfe{["),
+            r"spec.yaml: is no spec, .*\. Restore the file, or delete",
+        ),
+        (
+            lambda run: run.spec.write_bytes(b""),
+            r"spec.yaml: is no spec, the file is damaged \(got nothing\)",
+        ),
     ],
 )
 def test_what_cannot_be_had_again_is_refused_in_one_line(
@@ -125,6 +140,19 @@ def test_what_cannot_be_had_again_is_refused_in_one_line(
         _resumed(trainings, tmp_path / "run", damage)
     assert len(str(refusal.value).splitlines()) == 1
     assert not RunFolder(tmp_path / "run").bundle.exists()
+
+
+def test_a_point_that_is_cut_off_is_told_in_one_line_and_may_be_deleted(
+    trainings: Trainings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(
+        RunError, match=r"or not all of it .*\. Restore the file, or delete it: then the train"
+    ):
+        _resumed(trainings, tmp_path / "run", lambda run: _truncate(run.resume_point, 0.5))
+    assert not caplog.messages
+    RunFolder(tmp_path / "run").resume_point.unlink()
+    denoisplit.train(trainings.spec, tmp_path / "run", resume=True)
+    assert_same(RunFolder(tmp_path / "run"), trainings.whole)
 
 
 def test_the_point_of_another_training_is_refused(trainings: Trainings, tmp_path: Path) -> None:
@@ -251,6 +279,93 @@ def test_a_run_goes_on_with_the_images_that_it_was_begun_with(
     assert {
         path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()
     } == before
+
+
+def _cut(project: Path, *overrides: str) -> RunFolder:
+    """Interrupt a training of images in a folder of the project, which has a spec with relative paths."""
+    layouts.channel_folders(project / "images", ("mito", "actin"), 2)
+    spec = project / "separate.yaml"
+    spec.write_text(SEPARATE, encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(spec, project / "cut", overrides=overrides, watchers=[Interrupt(2)])
+    return RunFolder(project / "cut")
+
+
+def test_a_project_that_was_moved_goes_on_and_finds_its_images_there(tmp_path: Path) -> None:
+    _cut(tmp_path / "laptop")
+    denoisplit.train(tmp_path / "laptop/separate.yaml", tmp_path / "laptop/whole")
+    (tmp_path / "laptop").rename(tmp_path / "cluster")
+    spec = tmp_path / "cluster/separate.yaml"
+    run = denoisplit.train(spec, tmp_path / "cluster/cut", resume=True)
+    expected = load_file(tmp_path / "cluster/whole/model.safetensors")
+    assert all(torch.equal(expected[name], found) for name, found in load_file(run.folder.weights).items())
+    assert load_spec(run.folder.spec) == run.spec == load_spec(spec)
+    denoisplit.load(run.path).calibrate()
+
+
+def test_images_elsewhere_are_compared_by_their_pixels(tmp_path: Path) -> None:
+    cut = _cut(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "pictures")
+    moved = [f"data.train.path={tmp_path / 'pictures'}"]
+    for channel in ("mito", "actin"):
+        _scale(tmp_path / "pictures" / channel / "field_3.tif")
+    with pytest.raises(RunError, match="the images are not those that the training was begun with"):
+        denoisplit.train(tmp_path / "separate.yaml", cut.path, overrides=moved, resume=True)
+    assert not cut.bundle.exists()
+
+
+def test_what_changes_no_result_may_change_when_a_training_goes_on(
+    trainings: Trainings, tmp_path: Path
+) -> None:
+    out = RunFolder(tmp_path / "run")
+    shutil.copytree(trainings.cut.path, out.path)
+    other = ["training.workers=1", "training.checkpoint_every=2"]
+    run = denoisplit.train(trainings.spec, out.path, overrides=other, resume=True)
+    weights = load_file(trainings.whole.weights)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in load_file(out.weights).items())
+    assert out.metrics.read_bytes() == trainings.whole.metrics.read_bytes()
+    assert run.spec.training.workers == 1
+
+
+def test_a_point_that_goes_by_all_of_its_spec_is_still_known(trainings: Trainings, tmp_path: Path) -> None:
+    """So do points of early versions."""
+
+    def age(run: RunFolder) -> None:
+        point = resuming.read_point(run.resume_point)
+        text = to_yaml(load_spec(trainings.spec))
+        early = attrs.evolve(point.identity, spec=hashlib.sha256(text.encode()).hexdigest())
+        attrs.evolve(point, identity=early).save(run.resume_point)
+
+    assert_same(_resumed(trainings, tmp_path / "run", age), trainings.whole)
+
+
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [
+        ("training.start_from=/elsewhere/first", True),
+        ("training.start_from=/here/second", False),
+        ("training.start_from=null", False),
+        ("model.noise_model={use: scmos, gain: /elsewhere/gain.tif, offset: 3, read_noise: 2}", True),
+        ("model.noise_model={use: scmos, gain: /here/other.tif, offset: 3, read_noise: 2}", False),
+        ("model.noise_model={use: scmos, gain: 4, offset: 3, read_noise: 2}", False),
+        ("data.validation={use: folder, path: /elsewhere, observed: a.tif}", True),
+        ("data.validation={use: folder, path: /here, observed: b.tif}", False),
+        ("data.test={use: folder, path: /here, observed: a.tif}", False),
+    ],
+)
+def test_files_of_a_spec_may_move_but_be_no_others(
+    trainings: Trainings, tmp_path: Path, override: str, same: bool
+) -> None:
+    begun = [
+        "training.start_from=/here/first",
+        "model.noise_model={use: scmos, gain: /here/gain.tif, offset: 3, read_noise: 2}",
+        "data.validation={use: folder, path: /here, observed: a.tif}",
+    ]
+    run = RunFolder(tmp_path)
+    run.spec.write_text(to_yaml(load_spec(trainings.spec, begun)), encoding="utf-8")
+    now = load_spec(trainings.spec, [*begun, override])
+    with nullcontext() if same else pytest.raises(RunError, match=r"spec\.yaml: differs from"):
+        resuming.require_same_spec(run, now)
 
 
 @pytest.mark.parametrize("resume", [False, True])

@@ -4,14 +4,13 @@ from denoisplit.core.spec.json_schema import schema_text, spec_schema
 from denoisplit.core.spec.records import ResolvedSpec, components
 from denoisplit.core.spec.resolution import load_spec, resolve, resolve_plain
 from denoisplit.core.spec.tree import SpecTree, parse_spec, preset_names, preset_text, read_spec
-from denoisplit.core.spec.yaml_text import component_versions, is_text_of, to_yaml, unstructure
+from denoisplit.core.spec.yaml_text import component_versions, to_yaml, unstructure
 
 __all__ = [
     "ResolvedSpec",
     "SpecTree",
     "component_versions",
     "components",
-    "is_text_of",
     "load_spec",
     "parse_spec",
     "preset_names",

@@ -1,7 +1,7 @@
 """Conversion of a resolved spec to plain values and YAML; resolving those gives an equal spec."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +24,18 @@ EDITOR_HEADER: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 """First line of every written spec, which tells editors where the schema is."""
 
 
-def unstructure(spec: ResolvedSpec) -> dict[str, Any]:
-    """The spec as plain dictionaries and lists, with every default and each component as ``package/name``."""
-    plain = _plain(spec)
+def _written(path: Path) -> Any:
+    return escape(str(path))
+
+
+def unstructure(spec: ResolvedSpec, place: Callable[[Path], Any] = _written) -> dict[str, Any]:
+    """The spec as plain dictionaries and lists, with every default and each component as ``package/name``.
+
+    Args:
+        spec: the spec.
+        place: gives what stands for a path.
+    """
+    plain = _plain(spec, place)
     return {"spec_version": plain.pop("spec_version"), **plain}
 
 
@@ -36,23 +45,20 @@ def to_yaml(spec: ResolvedSpec) -> str:
     return EDITOR_HEADER + text
 
 
-def is_text_of(text: str, spec: ResolvedSpec) -> bool:
-    """Whether a text, with or without the header for editors, equals the output of ``to_yaml`` for a spec."""
-    return text.removeprefix(EDITOR_HEADER) == to_yaml(spec).removeprefix(EDITOR_HEADER)
-
-
-def differences(text: str, spec: ResolvedSpec) -> tuple[str, ...]:
-    """Return where a stored spec differs from another one, each as ``key: stored, not other``.
-
-    A text that is no YAML differs nowhere that could be named.
-    """
+def plain_of(text: str) -> Mapping[str, Any] | None:
+    """Return a stored spec as plain dictionaries and lists; None if the text is none: its file is damaged."""
     try:
-        stored = dict(_leaves(yaml.load(text, yamlcore.CoreLoader)))  # noqa: S506 (has no objects)
-    except yaml.YAMLError:
-        return ()
-    given = dict(_leaves(unstructure(spec)))
-    keys = [key for key in {**stored, **given} if stored.get(key, _NONE) != given.get(key, _NONE)]
-    return tuple(f"{key}: {stored.get(key, _NONE)}, not {given.get(key, _NONE)}" for key in keys)
+        found = yaml.load(text, yamlcore.CoreLoader)  # noqa: S506 (has no objects)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return where a stored plain spec differs from another one, each as ``key: stored, not other``."""
+    one, other = dict(_leaves(stored)), dict(_leaves(given))
+    keys = [key for key in {**one, **other} if one.get(key, _NONE) != other.get(key, _NONE)]
+    return tuple(f"{key}: {one.get(key, _NONE)}, not {other.get(key, _NONE)}" for key in keys)
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -81,22 +87,22 @@ def component_versions(spec: ResolvedSpec) -> tuple[tuple[str, str, str], ...]:
     return tuple((component.kind, component.qualified, component.version) for component in components(spec))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, place: Callable[[Path], Any]) -> Any:
     if isinstance(value, Chosen):
-        return {USE: value.component.qualified, **_plain(value.options)}
+        return {USE: value.component.qualified, **_plain(value.options, place)}
     if attrs.has(type(value)):
         fields = [
             field
             for field in attrs.fields(type(value))
             if field.init and not (QUIET in field.metadata and getattr(value, field.name) == field.default)
         ]
-        return {field.alias: _plain(getattr(value, field.name)) for field in fields}
+        return {field.alias: _plain(getattr(value, field.name), place) for field in fields}
     if isinstance(value, enum.Enum):
-        return _plain(value.value)
+        return _plain(value.value, place)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, place) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [_plain(item, place) for item in value]
     if isinstance(value, Path):
-        return escape(str(value))
+        return place(value)
     return escape(value) if isinstance(value, str) else value

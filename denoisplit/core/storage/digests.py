@@ -61,8 +61,17 @@ def sealed(content: bytes) -> bytes:
     return b"".join((content[: place.start], _digest(content, place), content[place.stop :]))
 
 
-def require_intact(path: Path, content: bytes) -> bool:
+RESTORE: Final = "Copy it again, or restore it from a backup."
+"""Advice on a damaged file."""
+
+
+def require_intact(path: Path, content: bytes, advice: str = RESTORE) -> bool:
     """Check that a file is as it was written.
+
+    Args:
+        path: the file.
+        content: its bytes.
+        advice: what to do with a damaged one.
 
     Returns:
         Whether the file has a digest; files without one cannot be checked.
@@ -74,8 +83,7 @@ def require_intact(path: Path, content: bytes) -> bool:
     cut_off = place is None and _BEHIND in content[_MARKS[-1].at :]
     if cut_off or (place is not None and content[place] != _digest(content, place)):
         raise RunError(
-            f"{path}: the file is damaged (got other bytes than were written, by their SHA-256). "
-            f"Copy it again, or restore it from a backup."
+            f"{path}: the file is damaged (got other bytes than were written, by their SHA-256). {advice}"
         )
     return place is not None
 

@@ -43,6 +43,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         RunError: no such file, damaged, truncated, or with NaN or infinite weights.
     """
     content = _read(path)
+    if not require_intact(path, content):
+        _warn_of_unknown(path)
     try:
         weights = safetensors.load(content)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -69,21 +71,22 @@ def load_state(path: Path) -> dict[str, Any]:
     Raises:
         RunError: no such file, damaged, truncated, or not such a state.
     """
+    content = _read(path)
+    is_known = require_intact(path, content, _ANEW)
     try:
         # Torch raises errors of many classes for files that it did not write.
-        state = torch.load(io.BytesIO(_read(path)), map_location="cpu", weights_only=True)
-    except RunError:
-        raise
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
+        cut = "" if is_known else ", or not all of it"  # the digest is at its end
         raise RunError(
-            f"{path}: is not a state that training can resume from ({beginning(error)}). "
-            f"Restore the file, or train into another folder."
+            f"{path}: is not a state that training can resume from{cut} ({beginning(error)}). {_ANEW}"
         ) from error
     if not isinstance(state, dict):
         raise RunError(
-            f"{path}: is not a state that training can resume from (got {type(state).__name__}). "
-            f"Restore the file, or train into another folder."
+            f"{path}: is not a state that training can resume from (got {type(state).__name__}). {_ANEW}"
         )
+    if not is_known:
+        _warn_of_unknown(path)
     return state
 
 
@@ -104,6 +107,7 @@ def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
     raise ValueError(", ".join(foreign))
 
 
+_ANEW: Final = "Restore the file, or delete it: then the training begins anew."
 _AGAIN: Final = "Copy the run folder again, or train it again from its spec.yaml."
 
 
@@ -133,12 +137,13 @@ def _plain(value: Any) -> Any:
 
 def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}). Check the path and its mode.") from error
-    if not require_intact(path, content):
-        _LOG.warning("%s: holds no %s, as files of early versions do: damage would not show", path, NAME)
-    return content
+
+
+def _warn_of_unknown(path: Path) -> None:
+    _LOG.warning("%s: holds no %s, as files of early versions do: damage would not show", path, NAME)
 
 
 def beginning(error: Exception) -> str:

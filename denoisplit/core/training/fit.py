@@ -43,8 +43,8 @@ from denoisplit.core.training.starts.resuming import (
     point_of,
     require_same_data,
     require_same_spec,
-    without_devices,
 )
+from denoisplit.core.training.starts.same_training import without_devices
 from denoisplit.core.training.starts.starting import start
 from denoisplit.core.training.steps.drawing import step_seed
 from denoisplit.core.training.steps.tried_objectives import objectives_of

@@ -18,7 +18,7 @@ from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import merge
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder, file_name
 from denoisplit.core.training.data.prepare import evaluation_fields, prepare
-from denoisplit.core.training.starts.resuming import without_devices
+from denoisplit.core.training.starts.same_training import without_devices
 
 PARTS: Final = ("train", "validation", "test")
 _OWN_DATA: Final = ("noise_pairs", "statistics")

@@ -21,7 +21,7 @@ from denoisplit.core.patience import interruptible
 from denoisplit.core.registry import Component
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.processes.seat import Seat
-from denoisplit.core.training.starts.resuming import without_devices
+from denoisplit.core.training.starts.same_training import without_devices
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 

@@ -11,13 +11,13 @@ import attrs
 
 from denoisplit.core.devices import PRECISIONS
 from denoisplit.core.errors import RunError
-from denoisplit.core.spec import is_text_of, to_yaml
-from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
-from denoisplit.core.spec.yaml_text import differences
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.yaml_text import differences, plain_of, to_yaml
 from denoisplit.core.storage.bundle import Start
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_state, save_state
 from denoisplit.core.training.data.prepare import PreparedData, splits_text
+from denoisplit.core.training.starts.same_training import decisive, decisive_part, digest_of
 
 _NAMED: Final = 4
 """Largest number of keys of a spec in a message."""
@@ -30,7 +30,7 @@ class Identity:
     """Identity of a training; no other training may continue from its resume points.
 
     Attributes:
-        spec: fingerprint of the resolved spec.
+        spec: fingerprint of what decides on the result in the resolved spec.
         data: fingerprint of all its images.
         start: origin of its first weights; None if they were drawn, or if the point is of an early version.
     """
@@ -42,20 +42,7 @@ class Identity:
     @classmethod
     def of(cls, spec: ResolvedSpec, data: str, start: Start | None) -> "Identity":
         """Return the identity of a training of a spec on images with this fingerprint."""
-        return cls(spec=_fingerprint(spec), data=data, start=start)
-
-
-def without_devices(spec: ResolvedSpec) -> ResolvedSpec:
-    """Return the spec with default devices: these are no part of a run, which may continue elsewhere."""
-    anywhere = TrainingSpec()
-    training = attrs.evolve(
-        spec.training, device=anywhere.device, devices=anywhere.devices, nodes=anywhere.nodes
-    )
-    return attrs.evolve(spec, training=training)
-
-
-def _fingerprint(spec: ResolvedSpec) -> str:
-    return hashlib.sha256(to_yaml(spec).encode()).hexdigest()
+        return cls(spec=digest_of(decisive(spec)), data=data, start=start)
 
 
 @attrs.frozen(kw_only=True)
@@ -90,14 +77,21 @@ def require_same_spec(folder: RunFolder, spec: ResolvedSpec) -> None:
         RunError: the run has another spec, or the folder holds something else.
     """
     folder.require_begun()
-    if folder.spec.is_file() and not is_text_of(
-        folder.spec.read_text(encoding="utf-8", errors="replace"), spec
-    ):
-        stored = folder.spec.read_text(encoding="utf-8", errors="replace")
-        found = differences(stored, spec)
-        names = f" (in {', '.join(found[:_NAMED])}{', ...' if len(found) > _NAMED else ''})" if found else ""
+    if not folder.spec.is_file():
+        return
+    text = folder.spec.read_text(encoding="utf-8", errors="replace")
+    stored = plain_of(text)
+    if stored is None:
+        got = "got something else" if text.strip() else "got nothing"
         raise RunError(
-            f"{folder.spec}: differs from the spec given with --resume{names}. "
+            f"{folder.spec}: is no spec, the file is damaged ({got}). "
+            f"Restore the file, or delete it to go on with the spec that is given."
+        )
+    found = differences(decisive_part(stored, spec), decisive(spec))
+    if found:
+        names = f"{', '.join(found[:_NAMED])}{', ...' if len(found) > _NAMED else ''}"
+        raise RunError(
+            f"{folder.spec}: differs from the spec given with --resume (in {names}). "
             f"Continue with the same spec and --set options, or train into another folder."
         )
 
@@ -111,12 +105,17 @@ def point_of(folder: RunFolder, spec: ResolvedSpec) -> ResumePoint | None:
     point = read_point(folder.resume_point) if folder.resume_point.exists() else None
     if point is None:
         _LOG.info("%s: no point to go on from yet: training begins anew", folder.path)
-    elif point.identity.spec != _fingerprint(spec):
+    elif point.identity.spec not in (digest_of(decisive(spec)), _early_fingerprint(spec)):
         raise RunError(
             f"{folder.resume_point}: belongs to a training with another spec. Continue with the spec and "
             f"--set options that it was begun with, or train into another folder."
         )
     return point
+
+
+def _early_fingerprint(spec: ResolvedSpec) -> str:
+    """Fingerprint in the resume points of early versions, which went by everything."""
+    return hashlib.sha256(to_yaml(spec).encode()).hexdigest()
 
 
 def require_same_data(folder: RunFolder, point: ResumePoint, data: PreparedData) -> None:

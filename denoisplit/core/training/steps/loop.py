@@ -97,7 +97,8 @@ class Loop:
             self._task.load_state_dict(state["network"])
             self._descent.load_state_dict(state)
             for watcher in self._remembering():
-                watcher.load_state_dict(state["watchers"][watcher.key])
+                # A logger may be new; the others refuse a state without what they remember.
+                watcher.load_state_dict(state["watchers"].get(watcher.key, {}))
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(
                 f"{where}: does not fit this network ({in_one_line(error)}). Train into another folder."

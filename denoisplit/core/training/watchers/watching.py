@@ -69,4 +69,4 @@ class RememberingWatcher(Watcher, ABC):
 
     @abstractmethod
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a saved state."""
+        """Continue from a saved state; it is empty if the training was begun without this watcher."""
