@@ -15,8 +15,9 @@ import denoisplit
 from denoisplit.api import Run
 from denoisplit.core.assessment.scores import evaluate_fields
 from denoisplit.core.errors import ArgumentError, RunError
+from denoisplit.core.report.about_training import course
 from denoisplit.core.report.about_uncertainty import has_none
-from denoisplit.core.report.gathered import shown_samples
+from denoisplit.core.report.gathered import Looked, RunFindings, shown_samples
 from denoisplit.core.spec.records import Chosen
 from denoisplit.core.training.data.prepare import evaluation_fields
 from tests.cli.refusals import run as command
@@ -237,3 +238,16 @@ def test_samples_that_are_all_alike_are_no_uncertainty(run: Run) -> None:
         scored, std=0 * np.asarray(scored.std), calibrated_std=None, covered=None, regions=()
     )
     assert has_none(evaluate_fields([alike], channel_names=run.spec.channels, mixing=run.spec.data.mixing))
+
+
+@pytest.mark.parametrize(("steps", "told"), [(4, False), (40, True)])
+def test_a_training_that_ended_early_is_told(run: Run, steps: int, told: bool) -> None:
+    spec = attrs.evolve(run.spec, training=attrs.evolve(run.spec.training, steps=steps))
+    found = RunFindings(
+        folder=run.folder,
+        bundle=attrs.evolve(run.bundle, spec=spec),
+        device="cpu",
+        looked=Looked(side=8, samples=2),
+    )
+    said = course(found, ({"step": 4.0, "val_loss": 1.0},)).sentence
+    assert ("ended before the 40 steps of its spec (training.stop_patience)" in said) == told

@@ -114,16 +114,23 @@ def test_two_trainings_of_one_spec_are_equal_and_another_seed_differs(spec: Path
     assert not torch.equal(weights[0]["decoder.output.weight"], weights[2]["decoder.output.weight"])
 
 
-def test_training_stops_when_validation_no_longer_improves(spec: Path, tmp_path: Path) -> None:
+def test_training_stops_when_validation_no_longer_improves(
+    spec: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     overrides = [
         "training.steps=60",
         "training.validate_every=1",
         "training.stop_patience=2",
         "training.learning_rate=0.1",
     ]
-    run = denoisplit.train(spec, tmp_path / "run", overrides=overrides)
+    with caplog.at_level("INFO", "denoisplit"):
+        run = denoisplit.train(spec, tmp_path / "run", overrides=overrides)
     losses = curve(run.folder)
     last = max(losses)
+    said = f"no improvement of val_loss in 2 validations since step {last - 2}, so the training ends"
+    assert [line for line in caplog.messages if "stop_patience" in line] == [
+        f"{said} (training.stop_patience)"
+    ]
     assert last < 60
     assert run.bundle.best_step == last - 2
     assert run.bundle.steps == last

@@ -79,6 +79,9 @@ def course(found: RunFindings, rows: Rows) -> Course:
     """How the training ended."""
     bundle = found.bundle
     kept = f"The weights of step {bundle.best_step:,} of {bundle.steps:,} were kept."
+    asked = bundle.spec.training.steps
+    if rows and bundle.steps < asked:
+        kept += f" The training ended before the {asked:,} steps of its spec (training.stop_patience)."
     losses = [row["val_loss"] for row in rows if "val_loss" in row]
     if len(losses) < _FEWEST:
         return Course(

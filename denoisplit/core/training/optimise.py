@@ -84,7 +84,8 @@ def optimise(
         kept.load_state_dict(begun.state["watchers"][kept.key])
         return Learnt(steps=begun.step, kept=kept)
     # If the last weights are kept, there is no early end: it would cut off a cosine at a high rate.
-    end = () if training.keeps_last else (EarlyEnd(MONITORS[training.monitor], training.stop_patience),)
+    early = EarlyEnd(MONITORS[training.monitor], training.stop_patience, every=training.validate_every)
+    end = () if training.keeps_last else (early,)
     # The average comes first, so that the others see it up to date.
     looking_on = (*averaged, kept, *end, *watchers)
     loop = Loop(task, training, looking_on, ranks, judged=judged)

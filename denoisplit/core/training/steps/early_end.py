@@ -1,5 +1,6 @@
 """Early end of a training."""
 
+import logging
 from typing import Any, Final, final
 
 from denoisplit.core.training.steps.monitor import Monitor
@@ -9,6 +10,9 @@ MIN_IMPROVEMENT: Final = 1e-6
 """Smallest improvement of the monitored value that counts."""
 
 
+_LOG: Final = logging.getLogger("denoisplit.training")
+
+
 @final
 class EarlyEnd(RememberingWatcher):
     """Ends a training when validations no longer improve.
@@ -16,12 +20,13 @@ class EarlyEnd(RememberingWatcher):
     Args:
         monitor: the monitored value.
         patience: number of validations without improvement before the end.
+        every: steps between two validations.
     """
 
     key = "early end"
 
-    def __init__(self, monitor: Monitor, patience: int) -> None:
-        self._monitor, self._patience = monitor, patience
+    def __init__(self, monitor: Monitor, patience: int, *, every: int) -> None:
+        self._monitor, self._patience, self._every = monitor, patience, every
         self._best, self._waited = monitor.worst, 0
 
     @property
@@ -36,6 +41,12 @@ class EarlyEnd(RememberingWatcher):
             self._best, self._waited = value, 0
         else:
             self._waited += 1
+        if self.due and now.step < now.steps:
+            _LOG.info(
+                "no improvement of %s in %d validations since step %d, so the training ends "
+                "(training.stop_patience)",
+                *(self._monitor.name, self._waited, now.step - self._waited * self._every),
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """State: the best value, and the number of validations since."""
