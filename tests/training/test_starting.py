@@ -235,6 +235,7 @@ def test_a_finished_run_needs_its_start_no_longer(first: denoisplit.Run, tmp_pat
             "training.freeze=[encodr]",
             ": the network has no such part (got 'encodr'). Use one of enc",
         ),
+        ("training.freeze=['']", ": the network has no such part (got ''). Use one of encoder, "),
         ("training.freeze=[encoder.nothing]", "Use one of encoder."),
         (
             "training.freeze=[encoder, decoder, noise_model, kl_scheme]",
@@ -261,6 +262,36 @@ def test_a_run_that_is_none_or_has_nothing_in_common(first: denoisplit.Run, tmp_
     with pytest.raises(DenoisplitError, match="no weight of it fits this network"):
         train(first, tmp_path / "run", "model.decoder.latent_channels=5", spec=other)
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+def test_a_run_that_is_not_here_is_told_by_all_and_refused_by_train_before_its_images(tmp_path: Path) -> None:
+    spec, start = tmp_path / "spec.yaml", tmp_path / "none"
+    spec.write_text(SPEC, encoding="utf-8")
+    change = ["--set", f"training.start_from={start}"]
+    said = f"training.start_from: there is no such run here (got {start}). 'train' needs it, or correct"
+    for command, mark in ((["check"], "#"), (["data", "check"], "  -")):
+        told = CliRunner().invoke(main, [*command, str(spec), *change])
+        assert told.exit_code == 0
+        assert [line for line in told.stdout.splitlines() if line.startswith(f"{mark} {said}")]
+    images = ["--set", "data.train={use: folder, path: nowhere, observed: '*.tif'}"]
+    told = CliRunner().invoke(main, ["train", str(spec), "--out", str(tmp_path / "run"), *change, *images])
+    assert told.exit_code == 2
+    assert told.stderr == (
+        f"training.start_from: {start}: no such run folder. "
+        f"Give the folder that 'denoisplit train --out' wrote.\n"
+    )
+
+
+def test_a_folder_without_a_run_is_refused_as_a_start_by_all(tmp_path: Path) -> None:
+    spec, start = tmp_path / "spec.yaml", tmp_path / "images"
+    spec.write_text(SPEC, encoding="utf-8")
+    start.mkdir()
+    said = f"{start}: is not a run folder (there is no model.json)."
+    for command in (["check"], ["data", "check"], ["train", "--out", str(tmp_path / "run")]):
+        told = CliRunner().invoke(main, [*command, str(spec), "--set", f"training.start_from={start}"])
+        assert told.exit_code == 2
+        assert said in told.output
+        assert "training.start_from" in told.output
 
 
 def test_a_start_of_which_nothing_fits_is_told_by_check(first: denoisplit.Run, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def freeze(network: nn.Module, parts: Sequence[str]) -> None:
         SpecError: there is no part of this name, or nothing is left to learn.
     """
     weights, modules = dict(network.named_parameters()), dict(network.named_modules())
+    del modules[""]  # the whole network, which is no part of itself
     for part in parts:
         if part not in modules and part not in weights:
             within, _, _ = part.rpartition(".")

@@ -26,6 +26,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.start_folder import require_start_here
 from denoisplit.core.training.calibration.completing import complete
 from denoisplit.core.training.data.augmenting import augmentation_of
 from denoisplit.core.training.data.batches import validation_loader
@@ -104,6 +105,8 @@ def fit(
     loggers = loggers_of(spec, folder.path)
     with training_log() as log, Claim(folder.path, resume=resume) as claim, met(seat, spec):
         begun = point_of(folder, spec) if claim.goes_on else None
+        if begun is None:
+            require_start_here(spec.training)
         data = read(spec)
         if begun is not None:
             require_same_data(folder, begun, data)
@@ -205,6 +208,7 @@ def check(spec: ResolvedSpec, device: str = AUTO) -> None:
         ImageError, SpecError, ChannelCountError: see ``fit``.
     """
     require_trainable(spec, device)
+    require_start_here(spec.training)
     data = prepare(spec)
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))

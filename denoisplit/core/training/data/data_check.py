@@ -17,7 +17,7 @@ from denoisplit.core.images.recorded_mixed import require_mixed_as_recorded
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
-from denoisplit.core.storage.start_folder import require_known_start
+from denoisplit.core.storage.start_folder import remarks_on_start, require_known_start
 from denoisplit.core.training.data.hidden_flaws import (
     told_exposures,
     told_hot_pixels,
@@ -94,6 +94,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     warnings: list[str] = []
     try:
         require_known_start(spec.training)
+        warnings += remarks_on_start(spec.training)
     except DenoisplitError as error:
         errors.append(str(error))
     names = spec.data.recorded or spec.channels

@@ -12,11 +12,9 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.spec.training import MODEL
 from denoisplit.core.storage.bundle import Start
 from denoisplit.core.storage.digests import file_hash
-from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.storage.start_folder import start_folder
+from denoisplit.core.storage.start_folder import remarks_on_start, start_folder
 from denoisplit.core.training.starts.source_weights import OUTPUT, PARTS, source_weights
 
 _LOG: Final = logging.getLogger("denoisplit.training")
@@ -42,9 +40,9 @@ def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None
         The source of the weights; None if they are drawn at random.
 
     Raises:
-        RunError: the run cannot be opened.
-        SpecError: no model has this name, or none of its weights fits; no part has a name that is to stay, or
-            nothing is left to train.
+        RunError: the run is damaged.
+        SpecError: no such run, no model has this name, or none of its weights fits; no part has a name that
+            is to stay, or nothing is left to train.
     """
     if spec.start_from is None:
         freeze(vse, spec.freeze)
@@ -56,15 +54,15 @@ def start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> Start | None
 
 
 def require_fitting_start(vse: VSE, spec: TrainingSpec, channels: Sequence[str]) -> None:
-    """Refuse a start from a run that is here and of which no weight fits a network.
+    """Refuse a start from a folder without a run, or from a run that is here and of which no weight fits.
 
-    A run that is not here may be where the training is.
+    A run that is not here may be where the training is: ``remarks_on_start`` tells it.
 
     Raises:
         SpecError, RunError: see ``start``.
     """
     path = spec.start_from
-    if path is not None and (path.name.startswith(MODEL) or RunFolder(path).weights.is_file()):
+    if path is not None and not remarks_on_start(spec):
         _fitting(vse, path, source_weights(start_folder(path), vse, channels).weights)
 
 
