@@ -64,7 +64,7 @@ def test_a_folder_that_is_taken_or_belongs_to_other_specs(specs: tuple[Path, Pat
     out.mkdir()
     (out / "notes.txt").write_text("mine")
     command = ("train-sequence", *specs, "--out", out)
-    taken = f"{out}: is not an empty folder. Choose another --out, or continue the run with --resume."
+    taken = f"{out}: is not an empty folder. Choose another --out."
     refused(run(*command), taken)
     refused(run(*command, "--resume"), taken)
     write_mapping(out / "sequence.json", {"format": 1})

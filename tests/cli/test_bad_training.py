@@ -68,6 +68,7 @@ def test_an_unknown_component(training: Training) -> None:
         ("training.steps", "not of the form a.b=c"),
         ("training.steps=many", "training.steps=many: expected a whole number (got 'many')"),
         ("training.steps=0", "training.steps=0: must be >= 1 (got 0)"),
+        ("training.steps=99999999999999999999999999", "must be <= 1000000000 (got 9999"),
         ("training.seed=-1", "training.seed=-1: must be >= 0 (got -1)"),
         (
             "training.seed=9223372036854775808",

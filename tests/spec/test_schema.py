@@ -194,6 +194,7 @@ def test_options_carry_meaning_and_default(schema: dict[str, Any]) -> None:
         "default": 40000,
         "type": "integer",
         "minimum": 1,
+        "maximum": 10**9,
     }
 
 

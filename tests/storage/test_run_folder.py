@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -100,5 +101,19 @@ def test_a_folder_with_something_in_it_is_taken(tmp_path: Path) -> None:
     RunFolder(tmp_path).require_free()
     (tmp_path / "notes.txt").touch()
     for taken in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(denoisplit.errors.RunError, match="is not an empty folder"):
+        with pytest.raises(
+            denoisplit.errors.RunError, match=r"is not an empty folder\. Choose another --out\.$"
+        ):
             RunFolder(taken).require_free()
+
+
+def test_what_can_be_done_with_a_taken_folder_is_what_is_advised(folder: RunFolder, tmp_path: Path) -> None:
+    """A training that failed in its first steps has no point to go on from."""
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(folder.path, run.path)
+    with pytest.raises(denoisplit.errors.RunError, match=r"or continue the run with --resume\."):
+        run.require_free()
+    for file in (run.resume_point, run.bundle, run.weights):
+        file.unlink()
+    with pytest.raises(denoisplit.errors.RunError, match=r"Choose another --out, or delete this folder\."):
+        run.require_free()

@@ -54,6 +54,14 @@ def test_several_augmentations_give_all_their_ways_together() -> None:
     assert len({patch.tobytes() for patch in patches}) == augmentation.choices == 16
 
 
+def test_an_augmentation_that_changes_no_patch_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    augmentation_of(named("depth_flips", augment=True), (3, 8, 8))
+    assert not caplog.messages
+    augmentation_of(named("depth_flips", augment=True), (8, 8))
+    said = "augmentation denoisplit/depth_flips changes no patch of 8 x 8 px. Leave it out"
+    assert caplog.messages == [f"training.augmentations: {said}"]
+
+
 def test_the_surround_of_patches_turned_twice_is_that_of_the_patch() -> None:
     """An axis that is turned back twice runs forwards again."""
     patch = (10, 10)

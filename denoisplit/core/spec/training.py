@@ -12,6 +12,9 @@ from denoisplit.core.validators import QUIET, described_by, shares
 MODEL: Final = "model:"
 """What precedes the name of a model that comes with denoisplit, in place of the folder of a run."""
 
+_MOST: Final = 10**9
+"""Largest number of steps, which would take years."""
+
 _SHARES: Final = {SAID: {"anyOf": [{"maxItems": 0}, {"contains": {"exclusiveMinimum": 0}}]}}
 
 
@@ -87,7 +90,7 @@ class TrainingSpec:
             or ``generator``, for a whole batch, as in early versions.
     """
 
-    steps: int = attrs.field(default=40000, validator=ge(1))
+    steps: int = attrs.field(default=40000, validator=[ge(1), le(_MOST)])
     batch: int = attrs.field(default=32, validator=ge(1))
     accumulate: int = attrs.field(default=1, validator=ge(1), metadata={QUIET: True})
     patch: int | tuple[int, ...] = attrs.field(default=128, validator=_sides)

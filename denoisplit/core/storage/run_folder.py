@@ -145,11 +145,17 @@ class RunFolder:
         Raises:
             RunError: the folder is not empty, or is a file.
         """
-        if _holds_something(self.path):
+        if not _holds_something(self.path):
+            return
+        taken = f"{self.path}: is not an empty folder"
+        if self.is_run:
+            raise RunError(f"{taken}. Choose another --out, or continue the run with --resume.")
+        if self.splits.is_file():
             raise RunError(
-                f"{self.path}: is not an empty folder. "
-                f"Choose another --out, or continue the run with --resume."
+                f"{taken} (got a training that ended before its first point to go on from). "
+                f"Choose another --out, or delete this folder."
             )
+        raise RunError(f"{taken}. Choose another --out.")
 
     def require_model(self) -> None:
         """Check that the folder holds a trained model.

@@ -1,5 +1,6 @@
 """Augmentation of a training, from its spec; tried once before the training."""
 
+import logging
 import math
 from typing import Final
 
@@ -13,6 +14,8 @@ from denoisplit.core.spec.records import Chosen, TrainingSpec
 
 FLIPS: Final = "denoisplit/flips"
 """Augmentation of ``augment: true``."""
+
+_LOG: Final = logging.getLogger("denoisplit.training")
 
 _MAPS: Final = 2
 
@@ -49,19 +52,28 @@ def _tried(chosen: Chosen, patch: tuple[int, ...]) -> Augmentation:
                 f"{where}: has to have 1 to 2^62 choices (got {made.choices}). Repair it, or leave it out."
             )
         whole = _Whole(where, made)
+        changes = choices == 1
         for choice in _some(choices):
-            counts = np.arange(1, 1 + _MAPS * math.prod(patch), dtype=np.float32).reshape(_MAPS, *patch)
-            found = np.asarray(whole.apply(counts, choice), dtype=np.float32)
+            found = np.asarray(whole.apply(_counts(patch), choice), dtype=np.float32)
             if not np.isfinite(found).all():
                 raise BrokenPluginError(
                     f"{where}: has to keep counts finite (got NaN or infinity, with choice {choice}). "
                     f"Repair it, or leave it out."
                 )
+            changes = changes or not np.array_equal(found, _counts(patch))
     except DenoisplitError:
         raise
     except Exception as error:
         raise _failed(where, patch, error) from error
+    if not changes:
+        sides = " x ".join(map(str, patch))
+        _LOG.warning("training.augmentations: %s changes no patch of %s px. Leave it out", where, sides)
     return whole
+
+
+def _counts(patch: tuple[int, ...]) -> Float32Array:
+    """Different counts everywhere [k (z) y x]."""
+    return np.arange(1, 1 + _MAPS * math.prod(patch), dtype=np.float32).reshape(_MAPS, *patch)
 
 
 def _some(choices: int) -> list[int]:
