@@ -204,6 +204,7 @@ def test_files_of_different_size_travel_in_the_state_dict_without_the_files(tmp_
     loaded = build(2, Options(path=paths))
     assert not loaded.needs_fit
     assert loaded.weights.shape == (2, 3, 4, 3)
+    assert loaded.weights.isfinite().all()  # as files of weights have to be
     for path in paths:
         path.unlink()
     elsewhere = build(2, Options(path=paths))
@@ -314,6 +315,26 @@ def test_the_variance_stays_near_that_of_the_pairs_or_the_user_is_told(seed: int
     assert model.variance(image([-40.0])).item() < 10 * pairs.observation.var()
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("side", [96, 256])
+def test_images_of_photons_alone_are_described_by_as_many_components_as_they_determine(
+    side: int, seed: int
+) -> None:
+    """Seldom outliers call for a component that would have any variance where the images are dark."""
+    rng = np.random.default_rng(seed)
+    scene = gaussian_filter(rng.normal(size=(4, side, side)), (0, 1.5, 1.5))
+    light = np.clip(40 + 30 * scene / scene.std(), 2, None)
+    pairs = bootstrap_pairs((100 + 4 * rng.poisson(light)).astype(np.float32), limit=10**6, seed=seed)
+    model = build()
+    (report,) = model.fit([pairs], seed=seed)
+    found = model.variance(image([115.0, 200.0, 300.0])).flatten().numpy()
+    near = [pairs.observation[np.abs(pairs.signal - s) < 8].var() for s in (115, 200, 300)]
+    assert np.abs(np.log(found / near)).max() < np.log(3)
+    assert not any("the fitted variance is" in warning for warning in report.warnings)
+    fewer = model.weights.shape[2] < Options().components
+    assert any("the pairs determine 1 component only (of 3)" in one for one in report.warnings) == fewer
+
+
 def test_a_variance_far_from_that_of_the_pairs_is_refused_and_one_off_is_told() -> None:
     signal = scene(20_000)
     pairs = check(NoisePairs(signal, poisson_gaussian(signal)), "noise model")
@@ -348,7 +369,7 @@ def test_photons_that_are_nearly_all_zero_are_no_failed_fit() -> None:
 def test_a_fit_that_fails_for_few_photons_names_the_model_that_does_not() -> None:
     pairs = photons(30.0, 2.0)
     with pytest.raises(NoiseModelError, match=r"the fit failed .* noise_model poisson_gaussian or histogram"):
-        build().fit([pairs], seed=0)
+        build(options=Options(coefficients=1)).fit([pairs], seed=0)
     statistics = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0,), target_std=(1.0,))
     (report,) = PoissonGaussian(PoissonGaussian.Options(), statistics=statistics).fit([pairs], seed=0)
     assert report.calibration_error < 0.2

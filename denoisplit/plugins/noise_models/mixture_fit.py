@@ -1,5 +1,7 @@
 """Fit of a polynomial Gaussian mixture to pairs: maximum likelihood, starting from binned moments."""
 
+from bisect import bisect_left
+
 import attrs
 import numpy as np
 import torch
@@ -7,8 +9,10 @@ from scipy.optimize import minimize, nnls
 from torch import Tensor
 
 from denoisplit.core.arrays import Float64Array
+from denoisplit.core.errors import counted
 from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.mixture_maths import (
+    NOTHING,
     Components,
     components,
     distribution,
@@ -17,6 +21,7 @@ from denoisplit.plugins.noise_models.mixture_maths import (
 )
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
+    FAR_OFF,
     NOTABLE,
     Misfit,
     Moments,
@@ -91,19 +96,8 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
         floor = max(0.25 * float(moments.variance.min()) * scale**2, 1e-6 * scale**2)
     floor = max(floor, pairs.resolved)  # a density must not be narrower than the steps of a digital camera
     unit_floor = torch.tensor(floor / scale**2, dtype=torch.float64)
-    starts = [
-        _start(moments, settings.components, settings.coefficients, tilt)
-        for tilt in (
-            (0.0, float(np.sign(moments.skewness @ moments.count))) if settings.components > 1 else (0.0,)
-        )
-    ]
     unit = (torch.from_numpy(t[chosen]), torch.from_numpy(residual[chosen] / scale))
-    fitted = _maximum_likelihood(starts, *unit, unit_floor, settings.steps)
-    if (found := _runaway(moments, fitted, unit_floor)) > NOTABLE:
-        # Pairs do not determine a component without weight; kept within their variance, it does no harm.
-        widest = 2 * float(np.log(np.abs(residual).max() / scale))
-        bounded = _maximum_likelihood(starts, *unit, unit_floor, settings.steps, widest)
-        fitted = bounded if _runaway(moments, bounded, unit_floor) < found else fitted
+    fitted = _sound(moments, *unit, unit_floor, settings)
     weights = fitted.movedim(1, 2).contiguous()
     weights[0] *= scale
     weights[1] += 2 * np.log(scale)
@@ -119,6 +113,7 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
                 ),
             ),
         )
+    pairs = attrs.evolve(pairs, warnings=(*pairs.warnings, *_fewer(fitted.shape[2], settings.components)))
     spread = dither(len(plain), pairs.step, rng)
     report = _report(pairs, t[plain], residual[plain], spread, weights, floor, channel)
     return Fitted(weights, floor, report)
@@ -127,6 +122,38 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
 def at_signal(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
     """Return the components of one channel with weights [3 K D] at 1-D ``t``."""
     return components(t, weights.movedim(2, 1).unsqueeze(-1), floor)
+
+
+def _sound(moments: Moments, t: Tensor, residual: Tensor, floor: Tensor, settings: FitSettings) -> Tensor:
+    """Return the most likely weights [3 D K] whose variance is that of the pairs, or the nearest to it.
+
+    Pairs do not determine a component with hardly any weight. Kept within their residuals, it mostly does no
+    harm. If it does, there is one component less, and so on; but not with a floor that the user gave, which
+    may be what keeps the variances apart.
+    """
+    farthest = float(residual.abs().max())
+    fewest = 1 if settings.variance_floor is None else settings.components
+    attempts = [
+        (settings.components, None),
+        *((k, farthest) for k in range(settings.components, fewest - 1, -1)),
+    ]
+    tried: list[tuple[tuple[int, int, float], Tensor]] = []
+    for k, bound in attempts:
+        tilts = (0.0, float(np.sign(moments.skewness @ moments.count))) if k > 1 else (0.0,)
+        starts = [_start(moments, k, settings.coefficients, tilt) for tilt in tilts]
+        found = _maximum_likelihood(starts, t, residual, floor, settings.steps, bound)
+        off = _runaway(moments, found, floor)
+        tried.append(((bisect_left((NOTABLE, FAR_OFF), off), -k, off), found))
+        if off <= NOTABLE:
+            break
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def _fewer(components: int, wanted: int) -> list[str]:
+    """Tell that a mixture has fewer components than wanted."""
+    if components == wanted:
+        return []
+    return [f"the pairs determine {counted(components, 'component')} only (of {wanted}), which were fitted"]
 
 
 def _start(moments: Moments, k: int, d: int, tilt: float) -> Tensor:
@@ -165,25 +192,26 @@ def _maximum_likelihood(
     residual: Tensor,
     floor: Tensor,
     steps: int,
-    widest: float | None = None,
+    farthest: float | None = None,
 ) -> Tensor:
     """Return the most likely weights [3 D K]: every start gets a short run, the best one is finished."""
     thin = max(1, len(t) // 20_000)
-    trials = [_minimise(s, t[::thin], residual[::thin], floor, min(steps, 40), widest) for s in starts]
+    trials = [_minimise(s, t[::thin], residual[::thin], floor, min(steps, 40), farthest) for s in starts]
     best = min(trials, key=lambda trial: trial[1])[0]
-    return _minimise(best, t, residual, floor, steps, widest)[0]
+    return _minimise(best, t, residual, floor, steps, farthest)[0]
 
 
 def _minimise(
-    start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: int, widest: float | None
+    start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: int, farthest: float | None
 ) -> tuple[Tensor, float]:
     """Return weights and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS.
 
-    Log-variances stay below ``widest`` if it is given.
+    If ``farthest`` is given, coefficients of means and of stds stay within it.
     """
     tops = torch.full(start.shape, np.inf, dtype=torch.float64)
-    if widest is not None:
-        tops[1] = widest
+    bottoms = -tops
+    if farthest is not None:
+        tops[0], bottoms[0], tops[1] = farthest, -farthest, 2 * float(np.log(farthest))
 
     def loss(flat: Float64Array) -> tuple[float, Float64Array]:
         weights = torch.from_numpy(flat).reshape(start.shape).requires_grad_()
@@ -193,10 +221,10 @@ def _minimise(
 
     found = minimize(
         loss,
-        torch.minimum(start, tops).flatten().numpy(),
+        torch.clamp(start, bottoms, tops).flatten().numpy(),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(None, top) for top in tops.flatten().tolist()],  # infinity bounds nothing
+        bounds=list(zip(bottoms.flatten().tolist(), tops.flatten().tolist(), strict=True)),
         options={"maxiter": steps, "ftol": 2e-7, "gtol": 1e-5},
     )
     return torch.from_numpy(found.x).reshape(start.shape), float(found.fun)
@@ -206,7 +234,7 @@ def doubts(mixture: Components, floor: float) -> tuple[str, ...]:
     """Return the doubts about a mixture at 1-D signals, one sentence each."""
     share = mixture.log_weight.exp()
     sentences = []
-    if int(mixture.log_weight.isfinite().any(1).sum()) > 1 and float(share.mean(1).max()) > DOMINANT:
+    if int((mixture.log_weight > NOTHING / 2).any(1).sum()) > 1 and float(share.mean(1).max()) > DOMINANT:
         sentences.append(
             f"one of {len(share)} components carries all the weight: the noise is a single Gaussian"
         )

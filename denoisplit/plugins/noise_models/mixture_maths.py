@@ -26,6 +26,10 @@ LOG_VARIANCE_LIMIT = 60.0
 """Bound of a log-variance coefficient: a fit may drive a component without weight to any variance, and
 infinity times t = 0 is NaN."""
 
+NOTHING = -1e30
+"""Logarithm of what is not there. Its exponential is 0, as that of minus infinity, which no file of weights
+may hold."""
+
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -36,7 +40,7 @@ class Components:
     Attributes:
         shift: mean minus signal, [K ...], counts.
         variance: [K ...], counts squared.
-        log_weight: normalised, [K ...]; minus infinity for a component that is only padding.
+        log_weight: normalised, [K ...]; about ``NOTHING`` for a component that is only padding.
     """
 
     shift: Tensor
@@ -111,8 +115,8 @@ def pad(weights: Sequence[Tensor]) -> Tensor:
     most_components = max(w.shape[1] for w in weights)
     most_coefficients = max(w.shape[2] for w in weights)
     joined = torch.zeros(len(weights), 3, most_components, most_coefficients, dtype=weights[0].dtype)
-    joined[:, 1] = -math.inf
-    joined[:, 2, :, 0] = -math.inf
+    joined[:, 1] = NOTHING
+    joined[:, 2, :, 0] = NOTHING
     for target, w in zip(joined, weights, strict=True):
         target[:, : w.shape[1], : w.shape[2]] = w
     return joined
@@ -120,6 +124,6 @@ def pad(weights: Sequence[Tensor]) -> Tensor:
 
 def unpad(weights: Tensor) -> Tensor:
     """Inverse of ``pad`` for one channel: [3 K D] without components of zero weight and empty orders."""
-    weights = weights[:, weights[2, :, 0].isfinite()]
-    used = weights[1].isfinite().any(0) | (weights[0] != 0).any(0) | (weights[2] != 0).any(0)
+    weights = weights[:, weights[2, :, 0] > NOTHING]
+    used = (weights[1] > NOTHING).any(0) | (weights[0] != 0).any(0) | (weights[2] != 0).any(0)
     return weights[:, :, : int(used.nonzero().max()) + 1]
