@@ -36,9 +36,9 @@ class Double(SumCalibrator):
         return SumInterval(std=2.0 + channel / 2, half_width=4.0 * level, holds=True)
 
 
-def known(*pixels: int) -> SumIntervals:
-    """The calibration of a run that knows regions of so many pixels."""
-    return SumIntervals(Double(pixels), Calibration("lab/double"))
+def known(*pixels: int, fitted: int = 2) -> SumIntervals:
+    """The calibration of a run, fitted to so many samples, that knows regions of so many pixels."""
+    return SumIntervals(Double(pixels), Calibration("lab/double"), samples=fitted)
 
 
 def sums_of_samples(

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from scipy import stats
@@ -54,6 +55,24 @@ def test_every_word_gives_its_images_in_the_order_of_the_words(run: denoisplit.R
     )
     assert {array.dtype for array in found.images.values()} == {np.dtype(np.float32)}
     assert np.isfinite(image.data).all()
+
+
+@pytest.mark.parametrize(
+    ("samples", "output", "told"),
+    [
+        (7, None, "with 7 samples, calibrated std and intervals are too narrow"),
+        (7, "calibrated_interval=0.9", "as they were calibrated with 50. Take 8 samples or more"),
+        (7, "mean,std", ""),
+        (8, None, ""),
+    ],
+)
+def test_few_samples_are_too_few_for_a_calibration(
+    run: denoisplit.Run, caplog: pytest.LogCaptureFixture, samples: int, output: str | None, told: str
+) -> None:
+    spec = attrs.evolve(run.spec, prediction=attrs.evolve(run.spec.prediction, samples=50))
+    of_fifty = attrs.evolve(run, bundle=attrs.evolve(run.bundle, spec=spec))
+    of_fifty.predict(noise(9, 8), samples=samples, output=output)
+    assert told in caplog.text if told else "too narrow" not in caplog.text
 
 
 def test_the_numbers_are_those_of_the_samples(run: denoisplit.Run) -> None:

@@ -17,12 +17,17 @@ LABELS = np.array([[0, 7, 7], [3, 0, 7]], dtype=np.uint16)
 
 
 def rows(
-    samples: Float64Array, labels: npt.NDArray[np.uint16] = LABELS, *, calibrated: bool = True
+    samples: Float64Array,
+    labels: npt.NDArray[np.uint16] = LABELS,
+    *,
+    calibrated: bool = True,
+    fitted: int = 2,
 ) -> list[LabelSum]:
     (division,) = label_divisions(labels, (), labels.shape, "here")
     assert division is not None
     (sums,) = sums_of_samples([division], samples)
-    return list(sums_at((), division, sums, ["a", "b"][: samples.shape[1]], known(3) if calibrated else None))
+    intervals = known(3, fitted=fitted) if calibrated else None
+    return list(sums_at((), division, sums, ["a", "b"][: samples.shape[1]], intervals))
 
 
 def test_a_row_has_the_sum_its_spread_and_its_interval() -> None:
@@ -42,6 +47,21 @@ def test_a_row_has_the_sum_its_spread_and_its_interval() -> None:
     single = found[0]
     assert (single.calibrated_std, single.low, single.high, single.holds) == (None, None, None, False)
     assert single.note == "Not 1."
+
+
+def test_no_interval_holds_with_fewer_samples_than_a_calibration_allows() -> None:
+    found = [
+        row
+        for row in rows(np.random.default_rng(0).normal(100, 5, (4, 2, 2, 3)), fitted=50)
+        if row.label == 7
+    ]
+    assert {(row.holds, row.note) for row in found} == {
+        (False, "The samples are too few for a calibration: take 8 or more.")
+    }
+    assert all(row.calibrated_std is not None for row in found)
+    enough = rows(np.random.default_rng(0).normal(100, 5, (8, 2, 2, 3)), fitted=50)
+    as_fitted = rows(np.random.default_rng(0).normal(100, 5, (4, 2, 2, 3)), fitted=4)
+    assert all(row.holds for row in (*enough, *as_fitted) if row.label == 7)
 
 
 def test_what_is_missing_is_said_and_left_empty() -> None:

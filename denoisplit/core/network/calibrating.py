@@ -1,7 +1,7 @@
 """Uniform calls for all types of calibrators: with or without the mean, a std, fields one by one."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
@@ -15,6 +15,22 @@ from denoisplit.core.network.calibration import (
     MeanCalibrator,
     needs_truth,
 )
+
+ENOUGH: Final = 8
+"""Number of samples that serves for a calibration that was fitted to more."""
+
+
+def too_few(samples: int, fitted: int) -> bool:
+    """Whether a prediction has too few samples for a calibration.
+
+    The std of n samples is itself uncertain, and so too small too often: 1.645 stds of two Gaussian samples
+    hold 65 % instead of 90 %, of four 80 %, and of eight 86 %.
+
+    Args:
+        samples: number of posterior samples of the prediction.
+        fitted: number to which the calibration was fitted.
+    """
+    return samples < min(ENOUGH, fitted)
 
 
 def gives_std(calibrator: AnyCalibrator) -> TypeGuard[Calibrator | MeanCalibrator]:

@@ -1,9 +1,10 @@
 """The work for one image: its planes, the number of samples, and what its jobs share."""
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import final
+from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from denoisplit.core.images.derived_images import first_of
 from denoisplit.core.images.image_checks import check_channels, check_values
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.lazy import LazyArray, is_lazy
+from denoisplit.core.network.calibrating import ENOUGH, too_few
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
@@ -33,6 +35,8 @@ from denoisplit.core.prediction.summaries import Grain, Spread, Summary
 from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.sums.divisions import Division, label_divisions
+
+_LOG: Final = logging.getLogger("denoisplit.prediction")
 
 _KEPT = 2
 """Number of planes kept in memory; tiles come from one plane after the other."""
@@ -121,6 +125,16 @@ class ImageWork:
     def work(self, samples: int) -> Work:
         """The work that all jobs share."""
         outputs, shape = self.outputs(samples), self.planes.plane_shape[1:]
+        fitted = self._bundle.spec.prediction.samples
+        if any(one.calibrated for one in outputs) and too_few(samples, fitted):
+            _LOG.warning(
+                "%s: with %d samples, calibrated std and intervals are too narrow, as they were calibrated "
+                "with %d. Take %d samples or more",
+                self.planes.image.source,
+                samples,
+                fitted,
+                ENOUGH,
+            )
         misfit = misfit_of(self._vse, self._bundle, shape, asked=any(one.misfit for one in outputs))
         further: list[Summary] = [] if misfit is None else [misfit]
         if self.divisions is not None:

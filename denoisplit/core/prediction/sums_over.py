@@ -57,4 +57,4 @@ def sum_intervals(bundle: Bundle) -> SumIntervals | None:
     chosen = bundle.spec.region_calibrator
     if bundle.region_calibration is None or chosen is None:
         return None
-    return SumIntervals(chosen.build(), bundle.region_calibration)
+    return SumIntervals(chosen.build(), bundle.region_calibration, bundle.spec.prediction.samples)

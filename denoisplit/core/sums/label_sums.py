@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.arrays import Float64Array
+from denoisplit.core.network.calibrating import ENOUGH, too_few
 from denoisplit.core.network.interfaces import SumInterval
 from denoisplit.core.sums.divisions import Division
 from denoisplit.core.sums.sum_intervals import SumIntervals
@@ -23,6 +24,7 @@ COLUMNS: Final = (
 
 UNCALIBRATED: Final = SumInterval(note="The run has no calibration of sums.")
 SINGLE_SAMPLE: Final = SumInterval(note="A single sample has no spread.")
+FEW_SAMPLES: Final = f"The samples are too few for a calibration: take {ENOUGH} or more."
 SEVERAL_PLANES: Final = "Not checked: the region has several planes, and only blocks within planes were."
 
 
@@ -118,6 +120,8 @@ def sums_at(
             centre = float(mean[channel, region])
             spread = None if std is None else float(std[channel, region])
             known = UNCALIBRATED if intervals is None else intervals.at(pixels, channel=channel, level=LEVEL)
+            if intervals is not None and known.holds and too_few(len(samples), intervals.samples):
+                known = attrs.evolve(known, holds=False, note=FEW_SAMPLES)
             if planes > 1 and intervals is not None:
                 known = attrs.evolve(known, holds=False, note=SEVERAL_PLANES)
             if spread is None:

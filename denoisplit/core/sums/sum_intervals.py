@@ -9,10 +9,17 @@ from denoisplit.core.network.interfaces import Calibration, SumCalibrator, SumIn
 
 @attrs.frozen
 class SumIntervals:
-    """A calibrator of sums and the calibration that it fitted in training."""
+    """A calibrator of sums and the calibration that it fitted in training.
+
+    Attributes:
+        calibrator: the calibrator.
+        calibration: what it fitted.
+        samples: number of posterior samples to which it was fitted.
+    """
 
     calibrator: SumCalibrator
     calibration: Calibration
+    samples: int
 
     def at(self, pixels: int, *, channel: int, level: float) -> SumInterval:
         """Return the interval of the sum of a channel over a region of this many pixels."""
