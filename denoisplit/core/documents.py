@@ -28,6 +28,14 @@ _TAGS: Final[Mapping[type[yaml.Node], frozenset[str]]] = {
     yaml.SequenceNode: frozenset({_TAG + "seq"}),
     yaml.MappingNode: frozenset({_TAG + "map"}),
 }
+_MENDS: Final[Mapping[str, str]] = {
+    r"'\t'": "Indent with spaces, not with tabs.",
+    "escape": r"In double quotes, write / or \\ instead of \.",
+    "alphabetic or numeric": "Put a text that begins with * or & in quotes.",
+    "cannot start any token": "Put this text in quotes.",
+    "mapping values are not allowed": "Put a text with a colon and a space in quotes, and indent keys alike.",
+}
+"""What to do, by words of the parser's message; the first that fits."""
 _SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float", "str"))
 
 
@@ -132,7 +140,8 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             where = self.name if mark is None else self._at(mark)
             message = error.problem or "a value is incomplete"
-            raise SpecError(f"{where}: not valid YAML ({message}). Correct the syntax.") from error
+            advice = next((mend for word, mend in _MENDS.items() if word in message), "Correct the syntax.")
+            raise SpecError(f"{where}: not valid YAML ({message}). {advice}") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             reason = str(error).splitlines()[0]
             raise SpecError(f"{self.name}: not valid YAML ({reason}). Correct the syntax.") from error

@@ -8,6 +8,7 @@ import pytest
 
 from denoisplit.core.documents import plain, read_document
 from denoisplit.core.errors import SpecError
+from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.spec import parse_spec, preset_names, read_spec
 
 
@@ -25,6 +26,28 @@ def test_numbers_and_words_follow_yaml_1_2() -> None:
     text = "[1e-3, no, on, 0o17, 010, 1_000, 12:30:00, 2020-01-01, ~, True]"
     expected = [1e-3, "no", "on", 15, 10, "1_000", "12:30:00", "2020-01-01", None, True]
     assert plain(read_document(text, "x")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("a: *.tif", "Put a text that begins with * or & in quotes."),
+        ("a:\n\tb: 1", "Indent with spaces, not with tabs."),
+        ('a: "C:\\Users"', r"In double quotes, write / or \\ instead of \."),
+        ("a: @b", "Put this text in quotes."),
+        ("a: b: c", "Put a text with a colon and a space in quotes, and indent keys alike."),
+        ("a: [1,", "Correct the syntax."),
+    ],
+)
+def test_the_mend_of_a_usual_slip_of_yaml_is_named(text: str, advice: str) -> None:
+    (found,) = problems(text)
+    assert found.endswith(f"). {advice}")
+
+
+def test_a_word_is_proposed_only_if_it_is_like_the_one_that_was_written() -> None:
+    assert did_you_mean("ssim", ("loss", "psnr")) == ""
+    assert did_you_mean("max", ("mean", "sum")) == ""
+    assert did_you_mean("psnrr", ("loss", "psnr")) == " Did you mean psnr?"
 
 
 @pytest.mark.parametrize(
