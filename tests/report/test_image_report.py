@@ -8,6 +8,7 @@ import tifffile
 
 import denoisplit
 from denoisplit.api import Run
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.io import iterate_planes
 from denoisplit.core.prediction.engine import Work
 from denoisplit.core.prediction.engine import run as done
@@ -67,6 +68,27 @@ def test_its_pixels_are_those_of_the_prediction(run: Run, output: str | None) ->
         np.testing.assert_allclose(sample, full.images[f"sample {number}"][inside], rtol=1e-6)
     assert shown.misfit is not None
     assert len(iterate_planes(opened, 2)) == len(movie)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "told"),
+    [
+        ((20, 40), "yx", "20 x 40 (yx)"),
+        ((90, 120), "yx", "90 x 120 (yx)"),
+        ((2, 30, 40), "tyx", "2 x 30 x 40 (tyx)"),
+    ],
+)
+@pytest.mark.parametrize("output", [None, "samples"])
+def test_another_image_than_the_predicted_one_is_refused(
+    run: Run, tmp_path: Path, shape: tuple[int, ...], axes: str, told: str, output: str | None
+) -> None:
+    prediction = run.predict(np.full((30, 40), 150.0) + np.eye(30, 40), samples=2, output=output)
+    report = tmp_path / "split.html"
+    with pytest.raises(ImageError) as refusal:
+        run.report_prediction(prediction, np.ones(shape), report, axes=axes)
+    assert told in str(refusal.value)
+    assert "30 x 40 (yx)" in str(refusal.value)
+    assert not report.exists()
 
 
 def test_the_command_writes_it_beside_the_prediction(

@@ -9,7 +9,7 @@ import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.devices import described
-from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.block_walks import picture
 from denoisplit.core.images.derived_images import first_of
@@ -62,7 +62,11 @@ def image_findings(
         prediction: its prediction.
         seed: seed of the latent noise; None for that of the spec.
         progress: called with (done, total).
+
+    Raises:
+        ImageError: the image has other sides than the prediction.
     """
+    _require_same_sides(image, prediction)
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     number = len(planes) // 2
     recorded = first_of(planes.lazy(planes.index(number)))
@@ -107,6 +111,22 @@ def image_findings(
         seed=how.seed,
         prediction=prediction,
     )
+
+
+def _require_same_sides(image: Image, prediction: Prediction) -> None:
+    """Refuse an image that is not the one of a prediction, as far as its sides tell."""
+    own, predicted = (
+        {letter: side for letter, side in zip(one.axes, shape, strict=True) if letter != "c"}
+        for one, shape in ((image, image.data.shape), (prediction, prediction.layout.shape))
+    )
+    if own != predicted:
+        there, wanted = (
+            f"{' x '.join(map(str, sides.values()))} ({''.join(sides)})" for sides in (own, predicted)
+        )
+        raise ImageError(
+            f"{image.source}: is not the image that was predicted (got {there}, the prediction has "
+            f"{wanted}). Give the image of this prediction, with the same axes."
+        )
 
 
 def _part(plane: LazyArray, stride: tuple[int, ...]) -> Box:

@@ -80,7 +80,7 @@ class Reports(IntoFiles):
         Raises:
             RunError: the file is, contains or lies in an input or a run, or is something else.
             ArgumentError: an argument of a wrong type.
-            ImageError: the image cannot be read.
+            ImageError: the image cannot be read, or has other sides than the prediction.
         """
         from denoisplit.core.runs.reporting import write_image_report
 
