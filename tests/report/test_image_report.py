@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import tifffile
@@ -16,9 +17,11 @@ from denoisplit.core.prediction.plan import plan_part
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.summaries import Spread
 from denoisplit.core.prediction.tiling import Box
+from denoisplit.core.report.image_page import image_page
 from denoisplit.core.runs.image_findings import SIDE, image_findings
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.image_files import open_given
+from denoisplit.core.verdict.judgement import Verdict
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import CHANNELS, Experiment
 from tests.report.parsed import Report
@@ -89,6 +92,30 @@ def test_another_image_than_the_predicted_one_is_refused(
     assert told in str(refusal.value)
     assert "30 x 40 (yx)" in str(refusal.value)
     assert not report.exists()
+
+
+@pytest.mark.parametrize(
+    ("misfit", "usual", "tone", "said"),
+    [
+        (1.2, (1.1, 1.6), "good", "usual for this network: 1.1 to 1.6"),
+        (2.9, (1.15, 6.57), "look", "It is usual for this network (1.15 to 6.57)"),
+        (0.3, (0.2, 0.6), "look", "It is usual for this network (0.2 to 0.6)"),
+        (1.2, (0.9, 1.1), "look", "usual for this network: 0.9 to 1.1"),
+        (1.2, None, "good", "1 is expected"),
+        (2.9, None, "look", "1 is expected"),
+    ],
+)
+def test_what_is_usual_for_a_bad_network_does_not_add_up(
+    run: Run, misfit: float, usual: tuple[float, float] | None, tone: str, said: str
+) -> None:
+    pixels = np.random.default_rng(0).poisson(150, (30, 40))
+    verdict = Verdict(status="like", chi_square=misfit, chi_square_range=usual)
+    prediction = attrs.evolve(run.predict(pixels, samples=2), verdict=verdict)
+    found = image_findings(run.folder, run.vse, run.bundle, open_given(pixels, None), prediction, 0, quiet)
+    ((answer, shown),) = (row[1:] for row in image_page(found).glance.rows if "add up" in row[0])
+    assert f"Chi-square {misfit}" in answer
+    assert said in answer
+    assert shown == tone
 
 
 def test_the_command_writes_it_beside_the_prediction(

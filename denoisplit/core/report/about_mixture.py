@@ -12,9 +12,7 @@ from denoisplit.core.assessment.panels import middle_plane
 from denoisplit.core.report.elements import Element, Facts, Gallery, Section, Text
 from denoisplit.core.report.gathered import Predicted, RunFindings
 from denoisplit.core.report.plane_pictures import HEAT, picture
-
-FAR: Final = 2.0
-"""Factor by which chi-square differs from 1 where something is wrong, as in the log of a training."""
+from denoisplit.core.verdict.consistency import FAR_FROM_ONE, adds_up
 
 _SMOOTH: Final = 5
 """Side of the squares over which a map is averaged, pixels."""
@@ -41,11 +39,6 @@ def misfit_of(found: RunFindings) -> float | None:
     if maps:
         return float(np.mean([one.mean(dtype=np.float64) for one in maps]))
     return _stored(found)
-
-
-def fits(misfit: float) -> bool:
-    """Whether a chi-square is about what it should be."""
-    return 1 / FAR <= misfit <= FAR
 
 
 def misfit_maps(predicted: Sequence[Predicted]) -> Iterator[Gallery]:
@@ -76,15 +69,15 @@ def _all(found: RunFindings) -> Iterator[Element]:
         yield Text("The misfit could not be measured, and none is stored with the run.", "quiet")
         return
     advice = ""
-    if misfit > FAR:
+    if misfit > FAR_FROM_ONE:
         advice = " Train longer, or look at the noise model."
-    elif misfit < 1 / FAR:
+    elif misfit < 1 / FAR_FROM_ONE:
         advice = " Look at the noise model: it has too much variance."
     measured = (
         "of the fields of this report" if found.predicted else "of held-out fields, stored with the run"
     )
     yield Text(
-        f"Chi-square {measured}: {misfit:.3g}; 1 is expected.{advice}", "good" if fits(misfit) else "look"
+        f"Chi-square {measured}: {misfit:.3g}; 1 is expected.{advice}", "good" if adds_up(misfit) else "look"
     )
     if stored is not None:
         known = found.bundle.reference

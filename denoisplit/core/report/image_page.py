@@ -27,6 +27,7 @@ from denoisplit.core.report.gathered import ImageFindings
 from denoisplit.core.report.plane_pictures import picture, shared
 from denoisplit.core.report.run_page import FOOT, Row
 from denoisplit.core.report.words import sides
+from denoisplit.core.verdict.consistency import adds_up
 from denoisplit.core.verdict.judgement import Status
 
 OVERVIEW: Final = 400
@@ -122,11 +123,15 @@ def _fit(found: ImageFindings) -> Row:
     verdict, question = found.prediction.verdict, "Do the channels add up to the image?"
     if verdict.chi_square is None:
         return question, "It was not measured.", "quiet"
+    told, fits = f"Chi-square {verdict.chi_square:.3g}", adds_up(verdict.chi_square)
     if verdict.chi_square_range is None:
-        return question, f"Chi-square {verdict.chi_square:.3g}; 1 is expected.", "plain"
+        return question, f"{told}; 1 is expected.", "good" if fits else "look"
     low, high = verdict.chi_square_range
-    told = f"Chi-square {verdict.chi_square:.3g}; usual for this network: {low:.3g} to {high:.3g}."
-    return question, told, "good" if low <= verdict.chi_square <= high else "look"
+    span, usual = f"{low:.3g} to {high:.3g}", low <= verdict.chi_square <= high
+    if usual and not fits:
+        about = f"It is usual for this network ({span}): see the report on the run"
+        return question, f"{told}; 1 is expected. {about}.", "look"
+    return question, f"{told}; usual for this network: {span}.", "good" if usual else "look"
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from denoisplit.core.assessment.score import counted_fields
 from denoisplit.core.assessment.worth import CLEAR, USUAL_MEASURE, gains, measure
 from denoisplit.core.report.about_accuracy import about_accuracy
 from denoisplit.core.report.about_data import about_data
-from denoisplit.core.report.about_mixture import about_mixture, fits, misfit_of
+from denoisplit.core.report.about_mixture import about_mixture, misfit_of
 from denoisplit.core.report.about_noise import about_noise, agrees, residuals_of
 from denoisplit.core.report.about_origin import about_citing, about_origin
 from denoisplit.core.report.about_samples import about_samples, about_spread
@@ -18,6 +18,7 @@ from denoisplit.core.report.elements import Glance, Page, Tone
 from denoisplit.core.report.gathered import LEVEL, RunFindings
 from denoisplit.core.report.residual_words import is_white
 from denoisplit.core.report.words import by_channel
+from denoisplit.core.verdict.consistency import adds_up
 from denoisplit.core.version import VERSION
 
 Row = tuple[str, str, Tone]
@@ -76,7 +77,7 @@ def _glance(found: RunFindings) -> Iterator[Row]:
     if misfit is None:
         yield question, "It could not be measured.", "quiet"
     else:
-        yield question, f"Chi-square {misfit:.3g}; 1 is expected.", "good" if fits(misfit) else "look"
+        yield question, f"Chi-square {misfit:.3g}; 1 is expected.", "good" if adds_up(misfit) else "look"
     yield _noise(found)
     residual = residuals_of(found.predicted)
     if residual is not None:

@@ -8,6 +8,9 @@ from denoisplit.core.arrays import FloatArray
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.mixing import Mixing, mix
 
+FAR_FROM_ONE = 2.0
+"""Factor by which the mean of chi-square differs from 1 where something is wrong."""
+
 LEAST_RATE = 1e-4
 """Nats per pixel; rates far below this one are not told apart."""
 
@@ -84,6 +87,11 @@ def chi_square(
     squares = np.square(mixed - centre) + np.square(sample - centre)
     misfit: FloatArray = squares / variance
     return misfit
+
+
+def adds_up(misfit: float) -> bool:
+    """Whether the mean of chi-square is about what it should be, however usual another one may be."""
+    return 1 / FAR_FROM_ONE <= misfit <= FAR_FROM_ONE
 
 
 def network_statistics(

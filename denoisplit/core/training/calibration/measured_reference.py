@@ -14,14 +14,18 @@ from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.calibration.calibration_fields import spread_out
-from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics, without_bias
+from denoisplit.core.verdict.consistency import (
+    FAR_FROM_ONE,
+    chi_square,
+    mixed_variance,
+    network_statistics,
+    without_bias,
+)
 from denoisplit.core.verdict.image_statistics import image_statistics, share_at_maximum
 from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
 
 _LOG = logging.getLogger("denoisplit.training")
 
-FAR_FROM_ONE = 2.0
-"""Factor by which chi-square has to differ from 1 for a warning."""
 MOST_FIELDS = 64
 MOST_PASSES = 24
 """Largest number of training fields, and of held-out fields, that the network predicts."""
