@@ -61,6 +61,23 @@ def test_an_option_of_many_predictions_is_told_once(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("call", "method"),
+    [
+        (lambda run, **how: run.predict_file(NOTHING, "out.tif", **how), "predict_file"),
+        (lambda run, **how: run.predict_files([NOTHING], "out", **how), "predict_files"),
+        (lambda run, **how: run.predict_shard(NOTHING, "out.tif", "1/2", **how), "predict_shard"),
+        (lambda run, **how: run.estimate(NOTHING, **how), "estimate"),
+    ],
+)
+def test_an_argument_that_no_prediction_has(
+    run: denoisplit.Run, call: Callable[..., object], method: str
+) -> None:
+    said = rf"^{method}\(\) got an unexpected keyword argument 'sampels'\. Did you mean samples\?$"
+    with pytest.raises(TypeError, match=said):
+        call(run, sampels=3)
+
+
 def test_numbers_of_numpy_are_numbers(run: denoisplit.Run) -> None:
     image = np.random.default_rng(0).normal(200, 50, (9, 8)).astype(np.float32)
     numbers: Any = {"samples": np.int64(3), "seed": np.uint8(5), "tile": np.int32(0), "workers": np.int16(1)}

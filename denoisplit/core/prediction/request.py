@@ -17,6 +17,7 @@ from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
+from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.image_files import open_labels
@@ -131,6 +132,22 @@ class Request:
         if self.labels is None or isinstance(self.labels, np.ndarray):
             return self.labels
         return open_labels(path_of(self.labels, "labels"), lazily=lazily)
+
+
+def request_of(method: str, how: How) -> Request:
+    """The request of somebody who called a method with these keyword arguments.
+
+    Raises:
+        TypeError: the method has no such argument, as where Python itself says so.
+        DenoisplitError: see ``Request``.
+    """
+    known = tuple(How.__annotations__)
+    for name in how:
+        if name not in known:
+            raise TypeError(
+                f"{method}() got an unexpected keyword argument {name!r}.{did_you_mean(name, known)}"
+            )
+    return Request(**how)
 
 
 def number_of(name: str, given: object) -> int:

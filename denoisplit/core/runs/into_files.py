@@ -17,7 +17,7 @@ from denoisplit.core.prediction.chosen_executor import executor_to_start
 from denoisplit.core.prediction.elsewhere import Place
 from denoisplit.core.prediction.estimate import Estimate, estimate
 from denoisplit.core.prediction.items import images_among
-from denoisplit.core.prediction.request import How, Request, Shard
+from denoisplit.core.prediction.request import How, Request, Shard, request_of
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_shard, predict_to_file
 from denoisplit.core.prediction.spool import spool_of
@@ -63,7 +63,7 @@ class IntoFiles(Predictor):
             RunError: ``out`` is, contains or lies in an input or a run; the stored tiles belong to another
                 prediction; or a worker ended.
         """
-        request = Request(**how)
+        request = request_of("predict_file", how)
         opened, place = self._placed(image, out, request)
         return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
 
@@ -97,7 +97,7 @@ class IntoFiles(Predictor):
             RunError: the stored tiles belong to another prediction or another number of shards.
         """
         part = Shard.parse(shard)
-        request = attrs.evolve(Request(**how), shard=part, resume=True)
+        request = attrs.evolve(request_of("predict_shard", how), shard=part, resume=True)
         opened, place = self._placed(image, out, request)
         missing = predict_shard(self.vse, self.bundle, opened, request, place, part)
         if missing:
@@ -122,7 +122,7 @@ class IntoFiles(Predictor):
         Raises:
             DenoisplitError: see ``predict_file``.
         """
-        request = Request(**how)
+        request = request_of("estimate", how)
         if isinstance(images, np.ndarray | Image):
             opened = [open_given(images, request.axes)]
         else:

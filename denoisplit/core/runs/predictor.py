@@ -15,7 +15,7 @@ from denoisplit.core.prediction.kept_executor import Kept
 from denoisplit.core.prediction.many import Outcome, predict_items
 from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.request import How, Request
+from denoisplit.core.prediction.request import How, Request, request_of
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.spool import digest_of, network_identity
 from denoisplit.core.storage.run_folder import RunFolder
@@ -73,7 +73,7 @@ class Predictor(ABC):
             RunError: a result would be, contain or lie in an input or a run.
             DenoisplitError: invalid arguments.
         """
-        request = Request(**how)  # reports once what would fail for every image
+        request = request_of("predict_files", how)  # reports once what would fail for every image
         require_function(tell, "tell")
         require(isinstance(overwrite, bool), "overwrite", overwrite, "True or False")
         require_dtype(dtype)

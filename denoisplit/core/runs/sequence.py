@@ -14,7 +14,7 @@ from denoisplit.core.given import path_of
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.request import How, Request
+from denoisplit.core.prediction.request import How, Request, request_of
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
@@ -115,7 +115,7 @@ class SequentialRun(Predictor):
         Raises:
             DenoisplitError: see ``Run.predict_file``.
         """
-        request, file = Request(**how), path_of(out, "out")
+        request, file = request_of("predict_file", how), path_of(out, "out")
         ImageInputs([self.folder.path, *files_among(image, request.labels)]).require_other(file)
         with scratch(file_of(file)) as folder:
             between = folder / "denoised.ome.tif"
