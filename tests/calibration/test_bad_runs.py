@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,13 @@ import tifffile
 from click.testing import Result
 
 import denoisplit
+from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.bases import Field, Image
+from denoisplit.core.network.interfaces import Calibration
+from denoisplit.core.prediction.offers import Calibrated
+from denoisplit.core.sums.sum_intervals import SumIntervals
+from denoisplit.plugins.calibrators.conformal import Conformal
+from denoisplit.plugins.calibrators.region import Region
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
@@ -230,3 +236,23 @@ def test_one_field_in_python_is_as_good_as_any(experiment: Experiment) -> None:
     scores, _ = run.evaluate(fields)
     assert any(note.startswith("1 field: no bootstrap intervals") for note in scores.notes)
     json.dumps(scores.to_json(), allow_nan=False)
+
+
+def test_edited_numbers_that_a_calibrator_cannot_use_name_its_calibration() -> None:
+    """They are named lists of anything, so only the calibrator notices."""
+    image = np.ones((1, 3, 4))
+    pixels = Calibrated(
+        Conformal(Conformal.Options()),
+        Calibration("denoisplit/conformal", {"level": [0.5, 0.9], "half_width_0": []}),
+    )
+    numbers = {"channels": [1.0], "side": [16.0], "16:level": [0.5, 0.9], "16:half_width_0": []}
+    regions = SumIntervals(Region(Region.Options()), Calibration("denoisplit/region", numbers))
+    calls: dict[str, Callable[[], object]] = {
+        "conformal": lambda: pixels.std(image, image),
+        "conformal interval": lambda: pixels.interval(image, image, 0.9),
+        "region": lambda: regions.at(256, channel=0, level=0.9),
+    }
+    for name, call in calls.items():
+        said = rf"^calibration: denoisplit/{name.split()[0]} cannot use the numbers .*IndexError.*again\.$"
+        with pytest.raises(CalibrationError, match=said):
+            call()

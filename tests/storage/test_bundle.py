@@ -72,7 +72,7 @@ def untrained(*overrides: str) -> tuple[VSE, Bundle]:
         region_calibration=Calibration("denoisplit/region", {"side": (4.0, 1 / 3)}, origin="noisy targets"),
         fitted_range=FittedRange(ceiling=(1 / 3, math.inf)[: len(spec.channels)], background_shift=-1 / 7),
         reference=Reference(
-            spreads={"noise": Spread(mean=-1 / 3, std=1 / 7, count=9, pixels=1 / 3)}, saturated=1 / 9
+            spreads={"noise": Spread(mean=-1 / 3, std=1 / 7, count=9, pixels=4 / 3)}, saturated=1 / 9
         ),
     )
     return vse, bundle
@@ -157,6 +157,10 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[RunFolder],
     return edit
 
 
+def _of_noise(**changed: float) -> Callable[[RunFolder], object]:
+    return _edited(lambda p: p["reference"]["spreads"]["noise"].update(changed))
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -208,6 +212,20 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "a format of text": (
         _edited(lambda p: p.update(format="x")),
         r"model\.json: is not the description of a run",
+    ),
+    "a format of none": (_edited(lambda p: p.update(format=0)), r"\(\$\.format: expected .* >= 1 \(got 0\)"),
+    "a format that is true": (_edited(lambda p: p.update(format=True)), r"expected .* >= 1 \(got True\)"),
+    "steps below zero": (_edited(lambda p: p.update(steps=-1)), r"\(\$.*steps.* must be >= 0.*-1"),
+    "a spread of one unit": (_of_noise(count=1), r"\(\$\.reference\.spreads\.noise.*count.* must be >= 2.*1"),
+    "a spread below zero": (_of_noise(std=-0.1), r"spreads\.noise.*std.* must be >= 0"),
+    "units without pixels": (_of_noise(pixels=-1), r"spreads\.noise.*pixels.* must be >= 1"),
+    "pixels without a size": (
+        _edited(lambda p: p["reference"].update(pixel=[0.1, -0.1])),
+        r"\(\$\.reference.*must be > 0",
+    ),
+    "more saturated than all": (
+        _edited(lambda p: p["reference"].update(saturated=2)),
+        r"\(\$\.reference.*saturated.* must be <= 1",
     ),
     "a newer format": (
         _edited(lambda p: p.update(format=99)),

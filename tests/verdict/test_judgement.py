@@ -100,6 +100,21 @@ def test_what_is_unusual_is_named(statistic: str, change: float, check: str, wor
     assert abs(found.scores[statistic]) > 1
 
 
+@pytest.mark.parametrize("statistic", ["offset", "contrast", "mixture"])
+@pytest.mark.parametrize(("mean", "std"), [(1e300, 0.1), (-1e300, 0.1), (0.5, 1e308), (1e308, 1e308)])
+def test_a_reference_of_impossible_numbers_still_gives_a_verdict(
+    statistic: str, mean: float, std: float
+) -> None:
+    spread = Spread(mean=mean, std=std, count=20, pixels=4096.0)
+    edited = attrs.evolve(USUAL, spreads={**USUAL.spreads, statistic: spread})
+    measured = Measured(statistics=dict.fromkeys(NAMES, 0.5), pixels=65536, saturated=0.0, at_limit=False)
+    found = judge(measured, edited, centre=200.0, scale=50.0)
+    assert (found.status == "unlike") == (std < 1)
+    assert "nan" not in str(found)
+    assert found.chi_square_range is not None
+    assert all(map(math.isfinite, found.chi_square_range))
+
+
 def test_a_check_is_named_once_with_its_worst_statistic() -> None:
     found = verdict(brightness=1.0, contrast=2.0)
     assert [finding.check for finding in found.findings] == ["gain"]

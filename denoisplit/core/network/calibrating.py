@@ -1,10 +1,11 @@
 """Uniform calls for all types of calibrators: with or without the mean, a std, fields one by one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeGuard
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.errors import CalibrationError
+from denoisplit.core.errors import CalibrationError, DenoisplitError, in_one_line
 from denoisplit.core.network.calibration import (
     AnyCalibrator,
     Calibration,
@@ -31,6 +32,24 @@ def too_few(samples: int, fitted: int) -> bool:
         fitted: number to which the calibration was fitted.
     """
     return samples < min(ENOUGH, fitted)
+
+
+@contextmanager
+def applying(stored: Calibration) -> Iterator[None]:
+    """Context in which a calibrator uses what a run has stored, with any numbers if somebody edited it.
+
+    Raises:
+        CalibrationError: the calibrator ended with something else than a deliberate error.
+    """
+    try:
+        yield
+    except (DenoisplitError, MemoryError):
+        raise
+    except Exception as error:
+        raise CalibrationError(
+            f"calibration: {stored.component} cannot use the numbers that the run has stored for it (got "
+            f"{type(error).__name__}: {in_one_line(error)}). Calibrate the run again."
+        ) from error
 
 
 def gives_std(calibrator: AnyCalibrator) -> TypeGuard[Calibrator | MeanCalibrator]:

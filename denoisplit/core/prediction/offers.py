@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.network.calibrating import calibrated_std, gives_std
+from denoisplit.core.network.calibrating import applying, calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.summaries import (
@@ -52,13 +52,15 @@ class Calibrated:
         """Calibrated std [c (z) y x], counts."""
         if not gives_std(self.calibrator):
             raise ValueError("there are only intervals. Ask require_possible first.")
-        of_batch = calibrated_std(self.calibrator, self.calibration, _batch_of(mean), _batch_of(std))
+        with applying(self.calibration):
+            of_batch = calibrated_std(self.calibrator, self.calibration, _batch_of(mean), _batch_of(std))
         calibrated: FloatArray = of_batch[0].astype(std.dtype)
         return calibrated
 
     def interval(self, mean: FloatArray, std: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds of the calibrated interval [c (z) y x], counts."""
-        low, high = self.calibrator.interval(self.calibration, _batch_of(mean), _batch_of(std), level)
+        with applying(self.calibration):
+            low, high = self.calibrator.interval(self.calibration, _batch_of(mean), _batch_of(std), level)
         return low[0].astype(std.dtype), high[0].astype(std.dtype)
 
 

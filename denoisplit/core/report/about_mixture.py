@@ -1,6 +1,5 @@
 """The section about whether the predicted channels add up to the mixed image."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -13,6 +12,7 @@ from denoisplit.core.report.elements import Element, Facts, Gallery, Section, Te
 from denoisplit.core.report.gathered import Predicted, RunFindings
 from denoisplit.core.report.plane_pictures import HEAT, picture
 from denoisplit.core.verdict.consistency import FAR_FROM_ONE, adds_up
+from denoisplit.core.verdict.reference import ratio_of
 
 _SMOOTH: Final = 5
 """Side of the squares over which a map is averaged, pixels."""
@@ -83,7 +83,7 @@ def _all(found: RunFindings) -> Iterator[Element]:
         known = found.bundle.reference
         spread = None if known is None else known.spreads["mixture"]
         if spread is not None:
-            low, high = (math.exp(end) for end in spread.limits(0.01, round(spread.pixels)))
+            low, high = (ratio_of(end) for end in spread.limits(0.01, round(spread.pixels)))
             told = f"{stored:.3g}; new images like these: {low:.3g} to {high:.3g}"
             yield Facts((("usual chi-square, from held-out fields after the training", told),))
     yield from misfit_maps(found.predicted)
@@ -93,4 +93,4 @@ def _stored(found: RunFindings) -> float | None:
     known = found.bundle.reference
     if known is None or "mixture" not in known.spreads:
         return None
-    return math.exp(known.spreads["mixture"].mean)
+    return ratio_of(known.spreads["mixture"].mean)

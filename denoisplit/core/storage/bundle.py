@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
+from attrs.validators import ge
 
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
@@ -52,7 +53,7 @@ class Start:
 
     run: str
     weights: str
-    taken: int
+    taken: int = attrs.field(validator=ge(0))
     drawn: tuple[str, ...]
 
 
@@ -89,8 +90,8 @@ class Described:
     components: tuple[tuple[str, str, str], ...]
     data_fingerprint: str
     versions: Mapping[str, str]
-    steps: int
-    best_step: int
+    steps: int = attrs.field(validator=ge(0))
+    best_step: int = attrs.field(validator=ge(0))
     best_loss: float | None
     fitted_range: FittedRange | None = None
     served: ServedFields | None = None
@@ -194,8 +195,8 @@ def load_description(folder: RunFolder) -> Bundle:
     plain = read_mapping(file, what, _ADVICE)
     where = f"{file}: is not {what}"
     newest = plain.get("format")
-    if not isinstance(newest, int):
-        raise RunError(f"{where} ($.format: expected a whole number (got {newest!r})). {_ADVICE}")
+    if not isinstance(newest, int) or isinstance(newest, bool) or newest < 1:
+        raise RunError(f"{where} ($.format: expected a whole number >= 1 (got {newest!r})). {_ADVICE}")
     if newest > FORMAT:
         raise RunError(
             f"{file}: written by a newer denoisplit (got format {newest}, this one reads up to {FORMAT}). "

@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import Float64Array, IntArray
+from denoisplit.core.network.calibrating import applying
 from denoisplit.core.network.interfaces import Calibration, SumCalibrator, SumInterval
 
 
@@ -23,7 +24,8 @@ class SumIntervals:
 
     def at(self, pixels: int, *, channel: int, level: float) -> SumInterval:
         """Return the interval of the sum of a channel over a region of this many pixels."""
-        return self.calibrator.sum_interval(self.calibration, channel=channel, pixels=pixels, level=level)
+        with applying(self.calibration):
+            return self.calibrator.sum_interval(self.calibration, channel=channel, pixels=pixels, level=level)
 
     def of(self, pixels: IntArray, *, channels: int, level: float) -> tuple[Float64Array, Float64Array]:
         """Return the intervals of many regions.

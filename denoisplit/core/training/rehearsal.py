@@ -28,12 +28,12 @@ from denoisplit.core.errors import (
     SpecError,
 )
 from denoisplit.core.images.bases import Field
+from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.noise_source import StepNoise
 from denoisplit.core.network.trial import require_variance, small_sides
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.offers import Calibrated
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import Chosen, ResolvedSpec, components
 from denoisplit.core.storage.bundle import (
@@ -169,9 +169,11 @@ class _Rehearsal:
         with blaming((chosen.component,), "does not apply the calibration that it wrote"):
             if stored is None:
                 return
-            known = Calibrated(chosen.build(), stored)
-            low, high = known.interval(mean, std, _LEVEL)
-            calibrated = known.std(mean, std) if known.has_std else std
+            known = chosen.build()
+            (low,), (high,) = known.interval(stored, mean[None].copy(), std[None].copy(), _LEVEL)
+            calibrated = std
+            if gives_std(known):
+                (calibrated,) = calibrated_std(known, stored, mean[None].copy(), std[None].copy())
             for image in (low, high, calibrated):
                 if image.shape != mean.shape:
                     raise ValueError(f"an image of shape {image.shape} comes out for {mean.shape}")

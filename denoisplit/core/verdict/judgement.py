@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.verdict.reference import Reference, Spread
+from denoisplit.core.verdict.reference import Reference, Spread, ratio_of
 
 FALSE_ALARMS = 0.01
 """Probability of a false alarm on an image like the training images, over all checks."""
@@ -134,12 +134,12 @@ def judge(
     found: dict[str, tuple[float, str]] = {}
     for name in shared:
         value, spread = measured.statistics[name], known[name]
-        low, high = spread.limits(rate / len(shared), measured.pixels)
-        score = (value - spread.mean) / (high - spread.mean)
+        limits = spread.limits(rate / len(shared), measured.pixels)
+        score = (value - spread.mean) / spread.half_width(rate / len(shared), measured.pixels)
         scores[name] = score if math.isfinite(score) else math.inf
         check = _check(name)
         if abs(scores[name]) > max(1.0, found.get(check, (0.0, ""))[0]):
-            found[check] = (abs(scores[name]), _sentence(name, value, spread, (low, high), centre, scale))
+            found[check] = (abs(scores[name]), _sentence(name, value, spread, limits, centre, scale))
     findings = [Finding(check, sentence) for check, (_, sentence) in found.items()]
     if _saturated(measured, reference):
         share = f"{measured.saturated:.2%} of its pixels are at their maximum"
@@ -153,7 +153,7 @@ def judge(
     accepted = None
     if spread_of_misfit is not None:
         low, high = spread_of_misfit.limits(rate / len(shared), measured.pixels)
-        accepted = (math.exp(low), math.exp(high))
+        accepted = (ratio_of(low), ratio_of(high))
     weakness = "" if reference is None else reference.weakness
     usual: Status = "weak" if weakness else "like"
     return Verdict(
@@ -247,7 +247,7 @@ def _sentence(
 
     if not math.isfinite(value):
         return f"{_check(name)}: it is not a finite number"
-    ratio = math.exp(min(value - spread.mean, 700.0))
+    ratio = ratio_of(value - spread.mean)
     precise = f"{ratio:.2g} times" if ratio < 99.5 else f"{ratio:.0f} times"
     factor = precise if ratio < _BEYOND else f"more than {_BEYOND:,} times"
     if name == "offset":
@@ -265,7 +265,7 @@ def _sentence(
     if name == "noise":
         return f"noise: it is {factor} as noisy"
     if name == "mixture":
-        misfit = f"{math.exp(value):.3g} times the variance of the noise ({usual(math.exp)})"
+        misfit = f"{math.exp(value):.3g} times the variance of the noise ({usual(ratio_of)})"
         return f"mixture: the predicted channels miss it by {misfit}"
     kind, _, number = name.partition("_")
     if kind == "detail" and number == "8" and math.exp(value) < ALMOST_NOISE:

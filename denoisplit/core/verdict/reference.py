@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import attrs
 import numpy as np
+from attrs.validators import deep_iterable, ge, gt, le, optional
 from scipy.special import stdtrit  # scipy.stats takes longer to import than all else here
 
 MIN_UNITS = 4
@@ -14,6 +16,15 @@ GRIDS = (1, 2, 4)
 LEAST_SIDE = 16
 LEAST_SPREAD = 0.02
 """Differences of two per cent are never remarkable, however similar the training images are."""
+
+
+_LARGEST: Final = 700.0
+"""Logarithm of a number that floats just hold."""
+
+
+def ratio_of(logarithm: float) -> float:
+    """The ratio of which a statistic is the natural logarithm; always finite."""
+    return math.exp(min(logarithm, _LARGEST))
 
 
 @attrs.frozen(kw_only=True)
@@ -28,9 +39,9 @@ class Spread:
     """
 
     mean: float
-    std: float
-    count: int
-    pixels: float
+    std: float = attrs.field(validator=ge(0))
+    count: int = attrs.field(validator=ge(2))
+    pixels: float = attrs.field(validator=ge(1))
 
     def limits(self, rate: float, pixels: int) -> tuple[float, float]:
         """Range that a new image like the training images leaves with probability ``rate``.
@@ -41,10 +52,14 @@ class Spread:
             rate: rate of false alarms, both sides together.
             pixels: number of pixels of the new image.
         """
+        half = self.half_width(rate, pixels)
+        return self.mean - half, self.mean + half
+
+    def half_width(self, rate: float, pixels: int) -> float:
+        """Half the width of the range of ``limits``, > 0."""
         quantile = float(stdtrit(self.count - 1, 1 - rate / 2))
         smaller = max(1.0, math.sqrt(self.pixels / pixels))
-        half = quantile * max(self.std, LEAST_SPREAD) * math.sqrt(1 + 1 / self.count) * smaller
-        return self.mean - half, self.mean + half
+        return quantile * max(self.std, LEAST_SPREAD) * math.sqrt(1 + 1 / self.count) * smaller
 
 
 @attrs.frozen(kw_only=True)
@@ -61,8 +76,8 @@ class Reference:
     """
 
     spreads: Mapping[str, Spread]
-    saturated: float
-    pixel: tuple[float | None, ...] = ()
+    saturated: float = attrs.field(validator=[ge(0), le(1)])
+    pixel: tuple[float | None, ...] = attrs.field(default=(), validator=deep_iterable(optional(gt(0))))
     gains: Mapping[str, float] = attrs.field(factory=dict)
 
     @property
