@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 import pytest
 
-from denoisplit.core.verdict.judgement import Measured, Verdict, joined, judge
+from denoisplit.core.verdict.judgement import Measured, Verdict, joined, judge, of_two_steps
 from denoisplit.core.verdict.reference import Reference, Spread
 
 NAMES = (
@@ -145,6 +145,20 @@ def test_without_a_reference_nothing_is_known_but_saturation() -> None:
     assert str(found).endswith("images; saturation: 10.00% of its pixels are at their maximum, "
                                "where the true intensity is unknown")  # fmt: skip
     assert Verdict().status == "unknown"
+
+
+@pytest.mark.parametrize("pixels", [2, 9, 40])
+@pytest.mark.parametrize("gain", [1.0, -1.0])
+def test_too_few_pixels_do_not_make_a_usual_image(pixels: int, gain: float) -> None:
+    tiny = Measured(statistics=dict.fromkeys(NAMES, 0.5), pixels=pixels, saturated=0.0, at_limit=False)
+    found = judge(tiny, attrs.evolve(USUAL, gains={"a": gain}), centre=200.0, scale=50.0)
+    assert (found.status, found.chi_square_range) == ("unknown", None)
+    assert str(found).startswith(f"unknown: too few pixels (got {pixels})")
+    assert ("closer to the truth than the network" in str(found)) == (gain < 0)
+    both = (joined([verdict(), found], ["t=0", "t=1"]), of_two_steps(verdict(), found))
+    assert all("unknown: too few pixels" in str(one) for one in both)
+    unlike = judge(attrs.evolve(tiny, statistics={"offset": 1000.0}), USUAL, centre=200.0, scale=50.0)
+    assert str(unlike).startswith("unlike the training images: offset: ")
 
 
 def test_planes_are_joined() -> None:

@@ -26,8 +26,13 @@ OTHER_PIXEL = 0.05
 _BEYOND: Final = 10_000
 """Ratio from which a number tells no more."""
 
+LEAST_PIXELS: Final = 50
+"""Number of pixels below which an image does not tell whether it is a usual one, only that it is not."""
+
 ALMOST_NOISE = 2 / 64
 """Share of structures of more than 8 pixels below which an image is noise; white noise has 1 / 64."""
+
+NO_REFERENCE: Final = "the run holds no statistics of its training images"
 
 Status = Literal["like", "unlike", "unknown", "weak"]
 
@@ -54,8 +59,8 @@ class Verdict:
     """Whether a mixed image looks like the images that the model was trained for; needs no truth.
 
     Attributes:
-        status: ``like``, ``unlike``, ``unknown`` if the run has no reference, or ``weak`` if the image is
-            usual but the network is worse than no network.
+        status: ``like``, ``unlike``, ``unknown`` if the run has no reference or the image too few pixels, or
+            ``weak`` if the image is usual but the network is worse than no network.
         findings: unusual properties, one per check.
         scores: for each statistic, its distance from the usual value relative to the accepted distance;
             beyond -1 or 1 is unusual. For several planes, that of the most unusual plane.
@@ -64,6 +69,7 @@ class Verdict:
         chi_square_range: accepted range, from held-out fields.
         chi_square_map: chi-square pixel by pixel, with the axes of the prediction but ``c``.
         weakness: warning about a network that is worse than no network; empty for others.
+        unknown: why the status is ``unknown``, where it is.
     """
 
     status: Status = "unknown"
@@ -73,6 +79,7 @@ class Verdict:
     chi_square_range: tuple[float, float] | None = None
     chi_square_map: npt.NDArray[np.float32] | None = attrs.field(default=None, eq=False, repr=False)
     weakness: str = ""
+    unknown: str = NO_REFERENCE
 
     def __str__(self) -> str:
         if self.status == "weak":
@@ -87,7 +94,7 @@ class Verdict:
         if self.status == "unlike":
             return f"unlike the training images: {sentences}"
         # Findings of a run without reference need no comparison.
-        return f"unknown: the run holds no statistics of its training images{sentences and f'; {sentences}'}"
+        return f"unknown: {self.unknown}{sentences and f'; {sentences}'}"
 
 
 @attrs.frozen(kw_only=True)
@@ -150,15 +157,17 @@ def judge(
         )
         findings.append(Finding("pixel size", f"{told}; rescale it"))
     misfit, spread_of_misfit = measured.statistics.get("mixture"), known.get("mixture")
+    few = bool(shared) and measured.pixels < LEAST_PIXELS
     accepted = None
-    if spread_of_misfit is not None:
+    if spread_of_misfit is not None and not few:
         low, high = spread_of_misfit.limits(rate / len(shared), measured.pixels)
         accepted = (ratio_of(low), ratio_of(high))
     weakness = "" if reference is None else reference.weakness
-    usual: Status = "weak" if weakness else "like"
+    usual: Status = "unknown" if few else "weak" if weakness else "like"
     return Verdict(
         status="unknown" if not shared else "unlike" if findings else usual,
         weakness=weakness,
+        unknown=f"too few pixels (got {measured.pixels})" if few else NO_REFERENCE,
         findings=tuple(findings),
         scores=scores,
         chi_square=None if misfit is None else math.exp(misfit),
@@ -194,6 +203,7 @@ def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
     return Verdict(
         status=next(status for status in _GRAVEST_FIRST if status in statuses),
         weakness=next(filter(None, (verdict.weakness for verdict in verdicts)), ""),
+        unknown=next((verdict.unknown for verdict in verdicts if verdict.status == "unknown"), NO_REFERENCE),
         findings=tuple(findings),
         scores=worst,
         chi_square=sum(misfits) / len(misfits) if misfits else None,
@@ -205,7 +215,10 @@ def of_two_steps(denoised: Verdict, split: Verdict) -> Verdict:
     """Verdict on an image that was denoised before it was split; chi-square is that of the second step."""
     both = joined((denoised, split), ("", "denoised"))
     return attrs.evolve(
-        split, status=both.status, weakness=both.weakness, findings=both.findings, scores=both.scores
+        both,
+        chi_square=split.chi_square,
+        chi_square_range=split.chi_square_range,
+        chi_square_map=split.chi_square_map,
     )
 
 
