@@ -98,6 +98,35 @@ def test_a_channel_without_a_label_gets_a_number(tmp_path: Path) -> None:
     assert opened(tmp_path / "a.ome.zarr").channel_names == ("channel 0", "actin")
 
 
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("axes", ["cyx", "yx", "tcyx"])
+def test_every_channel_is_shown_in_its_own_range(tmp_path: Path, version: Any, axes: str) -> None:
+    """A std of few counts beside a mean of hundreds would be black in its range."""
+    sides = {"t": 2, "c": 3, "y": 20, "x": 30}
+    pixels = np.random.default_rng(0).normal(5, 1, [sides[letter] for letter in axes]).astype(np.float32)
+    names: tuple[str, ...] = ("a std",)
+    if "c" in axes:
+        names = ("a mean", "a std", "even")
+        pixels[..., 0, :, :] += 500
+        pixels[..., 2, :, :] = 7
+    path = tmp_path / "a.ome.zarr"
+    ome = OmeZarr(OmeZarr.Options(version=version, chunk=16))
+    image = Image(data=pixels, axes=axes, channel_names=names, source="made")
+    with ome.create(path, image.layout) as writer:
+        for start in (0, 10):
+            rows = slice(start, start + 10)
+            whole = tuple(rows if a == "y" else slice(0, n) for a, n in zip(axes, pixels.shape, strict=True))
+            writer.write(whole, pixels[whole])
+    said = zarr.open_group(str(path), mode="r").attrs.asdict()
+    shown = said.get("ome", said)["omero"]["channels"]
+    own = {name: pixels.take(i, -3) if "c" in axes else pixels for i, name in enumerate(names)}
+    for channel in shown:
+        low, high = float(own[channel["label"]].min()), float(own[channel["label"]].max())
+        high = high if low < high else low + 1  # an empty range cannot be shown
+        assert channel["window"] == {"start": low, "end": high, "min": low, "max": high}
+    assert len(shown) == len(names)
+
+
 @pytest.mark.parametrize("version", ["0.6", "0.6-dev1", "1.0", "0.10", "", 6])
 @pytest.mark.parametrize("nested", [False, True])
 def test_an_unknown_version_is_refused(tmp_path: Path, version: Any, nested: bool) -> None:

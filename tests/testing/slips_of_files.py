@@ -134,7 +134,7 @@ SLIPS_OF_FILES = (
     Slip(
         "image_format/tiff",
         "a constant channel has an empty range of display",
-        "image_formats/_imagej_header.py",
+        "image_formats/_channel_ranges.py",
         "(low, low + 1) if math.isfinite(low)",
         "(low, low) if math.isfinite(low)",
         _READERS,

@@ -8,11 +8,12 @@ from typing import Any, Final, final
 import numpy as np
 import tifffile
 
-from denoisplit.core.arrays import AnyArray, Window
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.axes import sizes_by_axis
 from denoisplit.core.images.bases import ImageLayout, TimeInterval
 from denoisplit.core.images.layout import channel_count, remark_text
 from denoisplit.core.images.writing import Put
+from denoisplit.plugins.image_formats._channel_ranges import ChannelRanges
 from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
 from denoisplit.plugins.image_formats._tiff_pixels import first_pixel
 
@@ -78,30 +79,15 @@ class Ranges:
 
     def __init__(self, path: Path, end: int, channels: int, axes: str) -> None:
         self._path, self._end = path, end
-        self._channel = axes.index("c") if "c" in axes else None
-        self._lowest, self._highest = np.full(channels, np.inf), np.full(channels, -np.inf)
+        self._ranges = ChannelRanges(channels, axes)
 
     def watching(self, put: Put) -> Put:
         """Return ``put`` so that every region that it writes is taken into account."""
-
-        def watched(region: Window, pixels: AnyArray) -> None:
-            channels = slice(None) if self._channel is None else region[self._channel]
-            others = tuple(axis for axis in range(pixels.ndim) if axis != self._channel)
-            finite = np.isfinite(pixels)
-            low = np.where(finite, pixels, np.inf).min(axis=others)
-            high = np.where(finite, pixels, -np.inf).max(axis=others)
-            self._lowest[channels] = np.minimum(self._lowest[channels], low)
-            self._highest[channels] = np.maximum(self._highest[channels], high)
-            put(region, pixels)
-
-        return watched
+        return self._ranges.watching(put)
 
     def write(self) -> None:
         """Put the ranges into the description."""
-        bounds = [
-            (low, high) if low < high else (low, low + 1) if math.isfinite(low) else (0.0, 1.0)
-            for low, high in zip(self._lowest.tolist(), self._highest.tolist(), strict=True)
-        ]
+        bounds = self._ranges.bounds()
         numbers = [number for pair in bounds for number in pair]
         with self._path.open("r+b") as file:
             header = file.read(self._end)

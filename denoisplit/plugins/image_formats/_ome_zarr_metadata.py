@@ -1,5 +1,6 @@
 """The metadata of OME-Zarr 0.4 and 0.5 for writing."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from denoisplit.core.errors import ImageError
@@ -29,7 +30,11 @@ def stored_axes(layout: ImageLayout, where: str) -> str:
 
 
 def metadata(
-    layout: ImageLayout, stored: str, steps: list[dict[str, float]], version: str, highest: float
+    layout: ImageLayout,
+    stored: str,
+    steps: list[dict[str, float]],
+    version: str,
+    ranges: Sequence[tuple[float, float]],
 ) -> dict[str, Any]:
     """Return the attributes of the group of an image.
 
@@ -38,7 +43,7 @@ def metadata(
         stored: its axes in the order of the file.
         steps: pixels of the largest array per pixel of each array, by axis, the largest array first.
         version: version of OME-Zarr.
-        highest: upper end of the range of intensities to display.
+        ranges: range of intensities to display, one per channel.
     """
     sizes = sizes_by_axis(layout)
     length = unit_name(layout.pixel_size.unit) if layout.pixel_size else None
@@ -64,11 +69,15 @@ def metadata(
         image |= {"type": "mean"}
     made: dict[str, Any] = {"multiscales": [image]}
     if layout.channel_names:
-        window = {"start": 0.0, "end": highest, "min": 0.0, "max": highest}
         made["omero"] = {
             "channels": [
-                {"label": name, "color": _COLOURS[i % len(_COLOURS)], "window": window, "active": True}
-                for i, name in enumerate(layout.channel_names)
+                {
+                    "label": name,
+                    "color": _COLOURS[i % len(_COLOURS)],
+                    "window": {"start": low, "end": high, "min": low, "max": high},
+                    "active": True,
+                }
+                for i, (name, (low, high)) in enumerate(zip(layout.channel_names, ranges, strict=True))
             ]
         }
     if version == "0.5":

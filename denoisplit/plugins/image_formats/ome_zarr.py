@@ -12,7 +12,9 @@ from attrs.validators import ge, in_
 
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.images.bases import ImageLayout
+from denoisplit.core.images.layout import channel_count
 from denoisplit.core.images.writing import Begin, Put
+from denoisplit.plugins.image_formats._channel_ranges import ChannelRanges
 from denoisplit.plugins.image_formats._ome_zarr_metadata import metadata, stored_axes
 from denoisplit.plugins.image_formats._zarr_format import ZarrFormat
 from denoisplit.plugins.image_formats._zarr_nodes import chunks_of
@@ -71,18 +73,17 @@ class OmeZarr(ZarrFormat):
                     self._array(group, str(level), stored, smaller, layout)
                     for level, smaller in enumerate(_scales(shape))
                 ]
-                highest = 0.0
+                ranges = ChannelRanges(channel_count(layout.axes, layout.shape), stored)
 
                 def put(region: Window, pixels: AnyArray) -> None:
-                    nonlocal highest
                     arrays[0][region] = pixels
-                    highest = max(highest, float(np.max(pixels)))
 
-                yield put
+                yield ranges.watching(put)
                 for larger, smaller in itertools.pairwise(arrays):
                     _shrink(larger, smaller, self.options.chunk * self.options.shard)
                 steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
-                group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))
+                said = metadata(layout, stored, steps, self.options.version, ranges.bounds())
+                group.attrs.update(said)
 
         return begin
 
