@@ -156,7 +156,9 @@ def test_one_sample_has_no_spread(run: denoisplit.Run) -> None:
     assert prediction.std is None
     assert prediction.calibrated_std is None
     assert prediction.to_image().channel_names == tuple(f"{name} mean" for name in CHANNELS)
-    with pytest.raises(SpecError, match=r"prediction\.samples: must be a whole number >= 1 \(got 0\)"):
+    with pytest.raises(
+        SpecError, match=r"prediction\.samples: must be a whole number >= 1 and <= 100000 \(got 0\)"
+    ):
         run.predict(mixed(6, 5), samples=0)
 
 

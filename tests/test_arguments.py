@@ -21,7 +21,9 @@ OPTIONS: list[tuple[str, Any, str]] = [
     ("samples", 2.5, r"prediction\.samples: must be a number, auto, or .* \(got 2\.5\)"),
     ("samples", True, r"prediction\.samples: must be a number, auto, or .* \(got True\)"),
     ("samples", np.float32(3), r"prediction\.samples: must be a number, auto, or"),
-    ("samples", 0, r"prediction\.samples: must be a whole number >= 1 \(got 0\)"),
+    ("samples", 0, r"prediction\.samples: must be a whole number >= 1 and <= 100000 \(got 0\)"),
+    ("samples", 10**9, r"prediction\.samples: must be a whole number >= 1 and <= 100000 \(got 1000000000\)"),
+    ("samples", "100001", r"prediction\.samples: must be .* <= 100000 \(got 100001\)"),
     ("samples", [4], r"prediction\.samples: .* \(got list\)"),
     ("seed", "a", r"prediction\.seed: must be a whole number >= 0 and < 9223372036854775808 \(got 'a'\)"),
     ("seed", -1, r"prediction\.seed: must be a whole number .* \(got -1\)"),
@@ -145,7 +147,15 @@ CALLS: dict[str, tuple[Callable[[denoisplit.Run, Any], object], str]] = {
     "metrics": (lambda run, five: run.evaluate([], metrics=five), "metrics: must be a list of texts (got 5)"),
     "evaluated samples": (
         lambda run, five: run.evaluate([_field()], samples=five / 2),
-        "prediction.samples: must be a whole number >= 1 (got 2.5)",
+        "prediction.samples: must be a whole number >= 1 and <= 100000 (got 2.5)",
+    ),
+    "too many evaluated samples": (
+        lambda run, five: run.evaluate([_field()], samples=10**five + 1),
+        "prediction.samples: must be a whole number >= 1 and <= 100000 (got 100001)",
+    ),
+    "too many samples of a report": (
+        lambda run, five: run.report("nowhere.html", samples=10**five + 1),
+        "samples: must be a whole number of at most 100000 (got 100001)",
     ),
     "stages of a training": (
         lambda _, five: denoisplit.train("spec.yaml", "out", stages=five),

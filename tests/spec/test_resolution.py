@@ -112,6 +112,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
             "data.validation=folder",
             "$.data.validation: expected a component {use: NAME, ...} or null (got 'folder')",
         ),
+        ("prediction.samples=100001", "$.prediction.samples: must be <= 100000 (got 100001)"),
         ("model.dimensions=4", "$.model.dimensions: must be in (2, 3) (got 4)"),
         ("model.encoder.width=[1, 2.5]", "$.model.encoder.width[1]: expected a whole number (got 2.5)"),
         ("model.encoder.width=0", "$.model.encoder.width: not an accepted value (got 0)"),

@@ -14,6 +14,7 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.images.channel_names import name_fault
 from denoisplit.core.spec import parse_spec, resolve, resolve_plain, to_yaml, unstructure
 from denoisplit.core.spec.records import (
+    MOST_SAMPLES,
     Chosen,
     Clip,
     DataSpec,
@@ -103,7 +104,7 @@ def specs(draw: st.DrawFn) -> ResolvedSpec:
             channel_weights=draw(weights),
             augment=draw(st.booleans()),
         ),
-        prediction=PredictionSpec(samples=draw(COUNT)),
+        prediction=PredictionSpec(samples=draw(st.integers(1, MOST_SAMPLES))),
     )
 
 

@@ -15,7 +15,7 @@ from denoisplit.core.report.page import ENDING, is_report, rendered
 from denoisplit.core.report.run_page import run_page
 from denoisplit.core.runs.image_findings import image_findings
 from denoisplit.core.runs.run_findings import Extent, run_findings
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import MOST_SAMPLES, ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
@@ -96,12 +96,14 @@ def extent_of(
     """How much a report looks at; None takes what is quick.
 
     Raises:
-        ArgumentError: not a whole number, or too small.
+        ArgumentError: not a whole number, too small, or too many samples.
     """
     usual = Extent()
     for name, given, least in (("samples", samples, 1), ("fields", fields, 1), ("side", side, LEAST_SIDE)):
         allowed = given is None or (is_whole(given) and int(given) >= least)
         require(allowed, name, given, f"a whole number of at least {least}")
+    few = samples is None or samples <= MOST_SAMPLES
+    require(few, "samples", samples, f"a whole number of at most {MOST_SAMPLES}")
     return Extent(
         samples=min(usual.samples, bundle.spec.prediction.samples) if samples is None else samples,
         fields=usual.fields if fields is None else fields,

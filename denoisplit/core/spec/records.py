@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 import attrs
-from attrs.validators import ge, gt, in_, lt, min_len, optional
+from attrs.validators import ge, gt, in_, le, lt, min_len, optional
 
 from denoisplit.core.images.degradation import Degradation as Degradation
 from denoisplit.core.images.intensity_range import Background as Background
@@ -22,6 +22,9 @@ from denoisplit.core.spec.chosen import SAID as SAID
 from denoisplit.core.spec.chosen import Chosen as Chosen
 from denoisplit.core.spec.training import TrainingSpec as TrainingSpec
 from denoisplit.core.validators import QUIET, described_by
+
+MOST_SAMPLES: Final = 100_000
+"""Most posterior samples: further ones change nothing that can be seen, and a prediction takes for ever."""
 
 _NAMES: Final = {
     SAID: {
@@ -115,7 +118,7 @@ class PredictionSpec:
             with and without a mirror. For networks trained with ``augment``.
     """
 
-    samples: int = attrs.field(default=50, validator=ge(1))
+    samples: int = attrs.field(default=50, validator=[ge(1), le(MOST_SAMPLES)])
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
     noise: Literal["box_muller", "ziggurat"] = attrs.field(
         default="box_muller", validator=in_(("box_muller", "ziggurat"))
