@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from denoisplit.core.errors import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from rich.table import Table
 
@@ -26,6 +29,12 @@ FILE_COLUMNS: Final = 110
 """Columns of tables where there is no terminal."""
 
 _PLUGINS: Final = "denoisplit.plugins"
+
+
+def tell_next(run: Path) -> None:
+    """Print the command that predicts with a new run."""
+    command = ("denoisplit", "predict", run, "IMAGE", "--out", "PREDICTION.ome.tif")
+    click.echo(f"Next: {quoted(command)}")
 
 
 def plugin_option(command: Callable[..., Any]) -> Callable[..., Any]:

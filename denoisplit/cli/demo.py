@@ -29,7 +29,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.core.assessment.worth import gains, measure, sentence
-    from denoisplit.core.errors import RunError
+    from denoisplit.core.errors import RunError, quoted
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import save_mixed
@@ -66,7 +66,8 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"Images:     {mixed} (input), {split} (output)")
     click.echo(f"Numbers:    {numbers}")
     click.echo(f"Model:      {run.path}")
-    click.echo(f"Try next:   denoisplit predict {run.path} {mixed} --out again.ome.tif")
+    command = ("denoisplit", "predict", run.path, mixed, "--out", "again.ome.tif")
+    click.echo(f"Try next:   {quoted(command)}")
 
 
 def _begin(out: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import override_option, plugin_option
+from denoisplit.cli.console import override_option, plugin_option, tell_next
 from denoisplit.cli.paths import PATH
 
 
@@ -72,4 +72,4 @@ def import_checkpoint(
     )
     click.echo(f"Imported: {run.path} ({' + '.join(run.spec.channels)})")
     click.echo(f"What was assumed and what was not needed: {run.folder.log}")
-    click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")
+    tell_next(run.path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import click
 
-from denoisplit.cli.console import say
+from denoisplit.cli.console import say, tell_next
 from denoisplit.cli.paths import PATH
 
 _PAGE = "docs/models.md"
@@ -57,4 +57,4 @@ def get_model(name: str, out: Path) -> None:
     model = find_model(name, "models get")
     folder = copy_model(model, out)
     click.echo(f"Copied: {model.name} to {folder.path}")
-    click.echo(f"Next: denoisplit predict {folder.path} IMAGE --out PREDICTION.ome.tif")
+    tell_next(folder.path)

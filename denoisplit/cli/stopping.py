@@ -1,15 +1,14 @@
 """Interruption of commands by Ctrl-C, or by SIGTERM, which batch systems and containers send."""
 
-import os
-import shlex
 import signal
-import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+from denoisplit.core.errors import quoted
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
@@ -56,11 +55,6 @@ def continued_by(*command: str, of: Path) -> Iterator[None]:
         if of.exists():
             stop.args = (f"Continue with: {quoted(command)}",)
         raise
-
-
-def quoted(command: Sequence[str]) -> str:
-    """Quote a command, to be pasted into a shell of this system."""
-    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
 
 
 def farewell(stop: KeyboardInterrupt) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from denoisplit.cli.console import messages, override_option, plugin_option, plugin_words
+from denoisplit.cli.console import messages, override_option, plugin_option, plugin_words, tell_next
 from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
@@ -74,6 +74,6 @@ def train(
         click.echo(f"Trained: {out}")
         if folder.report.is_file():
             click.echo(f"Report: {folder.report}")
-        click.echo(f"Next: denoisplit predict {out} IMAGE --out PREDICTION.ome.tif")
+        tell_next(out)
     else:
         click.echo(f"Took part in the training. The first host has the run: {out}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import messages, override_option, plugin_option, plugin_words, show
+from denoisplit.cli.console import messages, override_option, plugin_option, plugin_words, show, tell_next
 from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
@@ -65,4 +65,4 @@ def train_sequence(
             show(uncertainty_table(run.scores))
     click.echo(f"Trained: {out}")
     click.echo(f"Summary: {run.folder.summary}")
-    click.echo(f"Next: denoisplit predict {out} IMAGE --out PREDICTION.ome.tif")
+    tell_next(out)

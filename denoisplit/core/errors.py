@@ -3,7 +3,9 @@
 A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one class per person who must act.
 """
 
+import os
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +25,16 @@ def in_one_line(said: object, most: int = 200) -> str:
 def counted(number: int, what: str) -> str:
     """A number and its unit, for example ``2 tiles``."""
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def quoted(command: Sequence[object]) -> str:
+    """A command as one text, to be pasted into a shell of this system, whatever is in its paths."""
+    words = [str(word) for word in command]
+    if os.name == "nt":
+        from subprocess import list2cmdline  # takes a while to import, and only Windows needs it
+
+        return list2cmdline(words)
+    return shlex.join(words)
 
 
 def printable(text: str) -> str:

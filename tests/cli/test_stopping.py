@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from torch import Tensor
 
+import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.watchers.watching import Moment, Watcher
@@ -78,16 +79,25 @@ def test_a_stopped_training_says_so_and_how_to_go_on(
     monkeypatch.undo()
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[0] == f"Trained: {run.path}"
+    trained, further = result.stdout.splitlines()
+    assert trained == f"Trained: {run.path}"
+    words = ["denoisplit", "predict", str(run.path), "IMAGE", "--out", "PREDICTION.ome.tif"]
+    assert shlex.split(further) == ["Next:", *words]
 
 
-def test_a_calibration_that_is_terminated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calibration_that_is_terminated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(
         "denoisplit.core.training.calibration.completing.calibrate_run",
         lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM),
     )
     start = ["train", str(folder / "spec.yaml"), "--out", str(folder / "run")]
     assert _stopped(start, 143, "Terminated.") == [*start, "--resume"]
+    caplog.clear()
+    denoisplit.load(folder / "run")
+    (record,) = caplog.records
+    assert f"Finish it with 'denoisplit calibrate '{folder / 'run'}''" in record.getMessage()
 
 
 def test_a_terminated_sequence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

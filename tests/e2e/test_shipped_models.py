@@ -1,6 +1,7 @@
 """Trained networks that come with denoisplit: they are listed, copied and started from; damage is told."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,11 @@ def test_models_are_listed(shipped: RunFolder) -> None:
 
 
 def test_a_copy_is_a_run_as_any_other(shipped: RunFolder, trained: RunFolder, tmp_path: Path) -> None:
-    out = tmp_path / "runs" / "mine"
-    assert run("models", "get", NAME, "--out", out).exit_code == 0
+    out = tmp_path / "my runs" / "mine"
+    copied = run("models", "get", NAME, "--out", out)
+    assert copied.exit_code == 0
+    words = ["denoisplit", "predict", str(out), "IMAGE", "--out", "PREDICTION.ome.tif"]
+    assert shlex.split(copied.stdout.splitlines()[-1]) == ["Next:", *words]
     pixels = np.random.default_rng(0).normal(200, 40, (32, 32)).astype(np.float32)
     tifffile.imwrite(tmp_path / "mixed.tif", pixels)
     result = run("predict", out, tmp_path / "mixed.tif", "--out", tmp_path / "split.tif", "--samples", 2)

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Final
 
-from denoisplit.core.errors import in_one_line
+from denoisplit.core.errors import in_one_line, quoted
 from denoisplit.core.training.watchers.log_file import training_log
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def report_after_training(folder: "RunFolder", vse: "VSE", bundle: "Bundle", sta
                 write_report(folder, vse, bundle, folder.report, extent_of(bundle), tell)
         except (Exception, SystemExit) as error:
             _logger.debug("report of %s", folder.path, exc_info=True)
+            again = quoted(("denoisplit", "report", folder.path))
             _logger.warning(
-                "%s: has no report (%s: %s). The network is stored; try again with 'denoisplit report %s'",
-                *(folder.path, type(error).__name__, in_one_line(error), folder.path),
+                "%s: has no report (%s: %s). The network is stored; try again with '%s'",
+                *(folder.path, type(error).__name__, in_one_line(error), again),
             )

@@ -11,6 +11,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
+from denoisplit.core.errors import quoted
 from denoisplit.core.exporting.about import Words, about_of
 from denoisplit.core.exporting.exported import Exported
 from denoisplit.core.given import path_of, require, require_function
@@ -293,8 +294,7 @@ def load(path: PathLike, *, device: str = AUTO) -> Run:
     if bundle.calibration_due:
         _LOG.warning(
             "%s: is not calibrated yet: predictions have no calibrated std, and verdicts are unknown. "
-            "Finish it with 'denoisplit calibrate %s'",
-            folder.path,
-            folder.path,
+            "Finish it with '%s'",
+            *(folder.path, quoted(("denoisplit", "calibrate", folder.path))),
         )
     return Run(folder=folder, vse=vse, bundle=bundle)

@@ -9,7 +9,7 @@ import attrs
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.devices import AUTO
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, quoted
 from denoisplit.core.given import path_of
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.channel_names import MIXED
@@ -138,9 +138,10 @@ def load_sequence(path: PathLike, *, device: str = AUTO) -> SequentialRun:
     folder = SequenceFolder(path_of(path, "path"))
     folder.require_begun()
     if not folder.splitter.bundle.is_file():
+        words = ("denoisplit", "train-sequence", "DENOISE", "SPLIT", "--out", folder.path, "--resume")
         raise RunError(
             f"{folder.path}: the sequence is not finished (there is no {folder.splitter.bundle}). "
-            f"Finish it with 'denoisplit train-sequence DENOISE SPLIT --out {folder.path} --resume'."
+            f"Finish it with '{quoted(words)}'."
         )
     return SequentialRun(
         folder=folder,

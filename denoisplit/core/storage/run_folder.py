@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, quoted
 from denoisplit.core.spec.training import MODEL
 from denoisplit.core.spec.yaml_text import SCHEMA_FILE
 from denoisplit.core.staging import is_staged, sweep
@@ -186,7 +186,8 @@ class RunFolder:
             if not file.is_file():
                 raise RunError(
                     f"{self.path}: {file.name} is missing. Finish the training with "
-                    f"'denoisplit train SPEC --out {self.path} --resume', or copy the whole run folder."
+                    f"'{quoted(('denoisplit', 'train', 'SPEC', '--out', self.path, '--resume'))}', or copy "
+                    f"the whole run folder."
                 )
 
 

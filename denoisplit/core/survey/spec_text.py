@@ -1,6 +1,5 @@
 """Text of a proposed experiment: a commented spec."""
 
-import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 import yaml
 import yamlcore
 
+from denoisplit.core.errors import quoted
 from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.yaml_text import EDITOR_HEADER
 from denoisplit.core.survey.proposal import DatasetPlan, Plan
@@ -49,12 +49,12 @@ def spec_text(plan: Plan, path: Path) -> str:
 
 def next_commands(path: Path) -> tuple[str, ...]:
     """Return the next commands for a spec at this path."""
-    spec, run = shlex.quote(str(path)), shlex.quote(f"runs/{path.stem}")
+    run = f"runs/{path.stem}"
     return (
-        f"denoisplit check {spec}",
-        f"denoisplit data check {spec}",
-        f"denoisplit train {spec} --out {run}",
-        f"denoisplit evaluate {run} --figure scores.png",
+        quoted(("denoisplit", "check", path)),
+        quoted(("denoisplit", "data", "check", path)),
+        quoted(("denoisplit", "train", path, "--out", run)),
+        quoted(("denoisplit", "evaluate", run, "--figure", "scores.png")),
     )
 
 

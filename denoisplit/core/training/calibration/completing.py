@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, quoted
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.large_fields import CENTRE, in_memory
 from denoisplit.core.network.calibrating import most_seen
@@ -50,7 +50,8 @@ def _completed(
     spec = bundle.spec
     held_out = in_memory(validation, CENTRE, "calibration and verdicts")
     seen = in_memory(training, CENTRE, "calibration and verdicts")
-    kept = f"fails after training; the network is kept, and 'denoisplit calibrate {folder.path}' goes on"
+    again = quoted(("denoisplit", "calibrate", folder.path))
+    kept = f"fails after training; the network is kept, and '{again}' goes on"
     with blaming((spec.calibrator.component, *_network(spec)), kept):
         with stages("Calibrating") as tell:
             calibrations = calibrate_run(vse, spec, held_out, tell, seen=seen)
