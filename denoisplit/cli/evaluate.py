@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from denoisplit.cli.changed_spec import changed_spec, set_option
+from denoisplit.cli.changed_spec import changed_spec, names_images, set_option
 from denoisplit.cli.console import plugin_option, progress, say, show
 from denoisplit.cli.device import device_option
 from denoisplit.cli.paths import PATH
@@ -77,7 +77,7 @@ def evaluate(
     from denoisplit.core.storage.image_files import open_labels
     from denoisplit.core.storage.write_guards import require_apart, require_figure, require_ours
     from denoisplit.core.training.data.independence import independence
-    from denoisplit.core.training.data.prepare import evaluation_data, require_clean
+    from denoisplit.core.training.data.prepare import OTHER_IMAGES, evaluation_data, require_clean
 
     if figures is not None and figures.is_file():
         raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")
@@ -89,7 +89,12 @@ def evaluate(
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run, device=device)
     spec = changed_spec(loaded, overrides)
-    data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
+    try:
+        data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
+    except ImageError as error:
+        if names_images(overrides):
+            raise
+        raise ImageError(f"{error} {OTHER_IMAGES}") from error
     fields = require_clean(data.fields, str(run))
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     known = independence(loaded.bundle, spec, given)

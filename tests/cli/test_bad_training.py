@@ -175,6 +175,13 @@ def test_a_training_image_of_another_size_or_truncated(training: Training, exper
 
 def test_no_images(training: Training) -> None:
     training.refused("images: there is no such folder. Check the path, or put the images", text=SPEC)
+    for command in (("train", training.spec, "--out", training.out), ("data", "check", training.spec)):
+        said = " ".join(run(*command).output.split())
+        assert "put the images or a link to them there." in said
+        assert "evaluate" not in said
+    (training.spec.parent / "images").write_bytes(b"")
+    training.refused("images: is a file, but a folder is needed. Give the folder that it lies in.", text=SPEC)
+    (training.spec.parent / "images").unlink()
     (training.spec.parent / "images").mkdir()
     training.refused(
         "images: no file matches (got observed='*_noisy.ome.tif'). Correct path or pattern.", text=SPEC

@@ -195,6 +195,9 @@ def test_the_time_is_measured_unless_it_should_be_quick(spec: Path) -> None:
 def test_folders_without_usable_images_are_refused(spec: Path) -> None:
     folder = spec.parent / "images"
     refused(new(spec), "images", "no such folder")
+    folder.write_bytes(b"")
+    refused(new(spec), "images: is a file, but a folder is needed. Give --data the folder it lies in.")
+    folder.unlink()
     folder.mkdir()
     (folder / "a.jpg").write_bytes(b"\xff\xd8\xff")
     (folder / "notes.txt").write_text("hello")

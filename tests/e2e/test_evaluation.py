@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -152,6 +153,20 @@ def test_other_settings_count(experiment: Experiment, tmp_path: Path) -> None:
         found[name] = json.loads(numbers.read_text())
     assert found["set"] == found["few"]
     assert found["sum"] != found["few"]
+
+
+def test_where_its_images_are_gone_it_says_how_to_give_others(experiment: Experiment, tmp_path: Path) -> None:
+    moved = tmp_path / "run"
+    shutil.copytree(experiment.run, moved)
+    plain = json.loads((moved / "model.json").read_text())
+    plain["spec"]["data"]["test"] = None
+    plain["spec"]["data"]["train"]["path"] = str(tmp_path / "gone")
+    write_mapping(moved / "model.json", plain)
+    others = "'denoisplit evaluate' and 'report' take others: --set 'data.test={"
+    assert f"{tmp_path / 'gone'}: there is no such folder" in (said := evaluate(moved).stderr)
+    assert others in said
+    given = "data.test={use: folder, path: nowhere, observed: '*.tif'}"
+    assert others not in evaluate(experiment.run, "--set", given).stderr
 
 
 def test_fields_that_the_model_has_seen_are_named(experiment: Experiment, tmp_path: Path) -> None:

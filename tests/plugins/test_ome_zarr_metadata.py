@@ -117,7 +117,7 @@ def test_every_channel_is_shown_in_its_own_range(tmp_path: Path, version: Any, a
             rows = slice(start, start + 10)
             whole = tuple(rows if a == "y" else slice(0, n) for a, n in zip(axes, pixels.shape, strict=True))
             writer.write(whole, pixels[whole])
-    said = zarr.open_group(str(path), mode="r").attrs.asdict()
+    said: Any = zarr.open_group(str(path), mode="r").attrs.asdict()
     shown = said.get("ome", said)["omero"]["channels"]
     own = {name: pixels.take(i, -3) if "c" in axes else pixels for i, name in enumerate(names)}
     for channel in shown:

@@ -137,6 +137,7 @@ def test_a_module_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("given", "module", "message"),
     [
+        ("~nobody-here/a.py", MODULE, "~nobody-here/a.py: no home folder is known for this user (got "),
         ("gone.py", MODULE, "gone.py: no such plugin module (looked for "),
         ("gone_module", MODULE, "gone_module: no such plugin module (neither installed nor a file "),
         ("notes.ipynb/x.ipynb", MODULE, "Save the notebook as a script (.py)"),

@@ -155,6 +155,7 @@ def test_without_images_it_says_so_and_shows_what_the_run_holds(
     moved = run.on(attrs.evolve(run.spec, data=gone))
     found = Report.of(moved.report(tmp_path / "report.html"))
     assert f"the report shows no images: {tmp_path / 'gone'}: there is no such folder" in caplog.text
+    assert "'denoisplit evaluate' and 'report' take others: --set 'data.test={" in caplog.text
     assert [section["id"] for section in found.all("section")] == SECTIONS
     assert found.all("img") == []
     for name in ("data", "samples", "accuracy", "uncertainty"):

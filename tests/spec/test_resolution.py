@@ -206,6 +206,26 @@ def test_one_noise_model_per_channel() -> None:
     assert "$.model.noise_model[1].component: unknown key" in problem
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("~/img", "home/img"), ("~", "home"), ("./~/img", "spec/~/img"), ("a/~", "spec/a/~")],
+)
+def test_a_tilde_at_the_beginning_of_a_path_is_a_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, meant: str
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    tree = parse_spec(SPEC, [f"data.train.path={written!r}"], folder=tmp_path / "spec")
+    assert resolve(tree, REGISTRY).data.train.options.path == tmp_path / meant
+
+
+def test_the_home_of_nobody_is_refused() -> None:
+    (problem,) = problems(SPEC, "data.train.path=~nobody-here/img")
+    assert (
+        "path=~nobody-here/img: no home folder is known for ~nobody-here (got '~nobody-here/img')" in problem
+    )
+
+
 def test_environment_variables_are_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IMAGES", str(tmp_path))
     monkeypatch.delenv("MISSING_ONE", raising=False)

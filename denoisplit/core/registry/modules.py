@@ -103,7 +103,12 @@ def _file_of(given: str, folder: Path, registry: Registry) -> Path | None:
         BrokenPluginError: neither exists.
     """
     if given.endswith(".py") or len(Path(given).parts) > 1:
-        path = (folder / Path(given).expanduser()).resolve()
+        try:
+            path = (folder / Path(given).expanduser()).resolve()
+        except RuntimeError as error:
+            raise BrokenPluginError(
+                f"{given}: no home folder is known for this user (got {given!r}). Give the whole path."
+            ) from error
         if path.suffix == ".py" and path.is_file():
             return path
         moved = [Path(name) for name in registry.modules if Path(name).name == path.name]

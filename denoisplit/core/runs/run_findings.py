@@ -14,7 +14,7 @@ from denoisplit.core.assessment.coverage import half_width
 from denoisplit.core.assessment.noise_agreement import NoiseAgreement, noise_agreement
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import described
-from denoisplit.core.errors import CalibrationError, DenoisplitError
+from denoisplit.core.errors import CalibrationError, DenoisplitError, ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.large_fields import centre_of_field, with_images
 from denoisplit.core.images.lazy import LazyArray
@@ -36,7 +36,7 @@ from denoisplit.core.training.calibration.calibration_fields import spread_out
 from denoisplit.core.training.data.independence import independence
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.pairs import best_source, pairs_from
-from denoisplit.core.training.data.prepare import EvaluationData, evaluation_data
+from denoisplit.core.training.data.prepare import OTHER_IMAGES, EvaluationData, evaluation_data
 from denoisplit.core.training.data.supervision import supervision
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, without_bias
 
@@ -75,7 +75,8 @@ def run_findings(
     try:
         data = data or evaluation_data(bundle.spec, ceiling=bundle.ceiling)
     except DenoisplitError as error:
-        missing = attrs.evolve(looked, missing=" ".join(str(error).split()))
+        others = f" {OTHER_IMAGES}" if isinstance(error, ImageError) else ""
+        missing = attrs.evolve(looked, missing=" ".join(f"{error}{others}".split()))
         _LOG.warning("the report shows no images: %s", missing.missing)
         return RunFindings(folder=folder, bundle=bundle, device=device, looked=missing)
     train = _training_fields(folder, bundle, data)

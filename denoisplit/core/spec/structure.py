@@ -122,12 +122,21 @@ class Structurer:
 
     def _scalar(self, node: Node, declared: Any, path: str) -> Any:
         if declared is Path:
-            return self._folder / str(node.value)
+            return self._path(node, path)
         try:
             return scalar(node.value, declared)
         except ValueError as error:
             close = did_you_mean(str(node.value), [str(choice) for choice in choices_of(declared)])
             return self._fail(node, path, f"expected {error} (got {show(node.value)}).{close}")
+
+    def _path(self, node: Node, path: str) -> Any:
+        """Convert a text to a path; ``~`` at its beginning is a home folder."""
+        text = str(node.value)
+        try:
+            return self._folder / (Path(text).expanduser() if text.startswith("~") else text)
+        except RuntimeError:
+            what = f"no home folder is known for {text.partition('/')[0]} (got {show(text)})"
+            return self._fail(node, path, f"{what}. Write the whole path, or ./{text} for that name.")
 
     def _union(self, node: Node, declared: Any, path: str, kind: str) -> Any:
         """Choose the type that has the shape of the value; if several have, the first that accepts it.

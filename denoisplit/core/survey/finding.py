@@ -31,6 +31,8 @@ def find_images(
     Raises:
         ImageError: no such folder, no image in it, or none that can be used.
     """
+    if folder.is_file():
+        raise ImageError(f"{folder}: is a file, but a folder is needed. Give --data the folder it lies in.")
     if not folder.is_dir():
         raise ImageError(f"{folder}: there is no such folder. Give --data the folder with your images.")
     suffixes = tuple(suffix for known in formats for suffix in known.suffixes)

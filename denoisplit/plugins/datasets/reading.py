@@ -238,13 +238,13 @@ def require_folder(folder: Path) -> None:
     """Refuse a folder that is not there.
 
     Raises:
-        ImageError: it is not.
+        ImageError: it is not, or is a file.
     """
+    if folder.is_file():
+        raise ImageError(f"{folder}: is a file, but a folder is needed. Give the folder that it lies in.")
     if not folder.is_dir():
         raise ImageError(
-            f"{folder}: there is no such folder. Check the path, or put the images or a link to them "
-            f"there. 'denoisplit evaluate' and 'report' take others: "
-            f"--set 'data.test={{use: folder, path: FOLDER}}'."
+            f"{folder}: there is no such folder. Check the path, or put the images or a link to them there."
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import attrs
 
@@ -202,6 +203,12 @@ class EvaluationData:
     fields: tuple[Field, ...]
     given: tuple[Field, ...]
     whole: tuple[Field, ...] = ()
+
+
+OTHER_IMAGES: Final = (
+    "'denoisplit evaluate' and 'report' take others: --set 'data.test={use: folder, path: FOLDER}'."
+)
+"""Advice where the images of a run are gone that were to be looked at."""
 
 
 def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None) -> EvaluationData:
