@@ -246,7 +246,7 @@ def test_edited_numbers_that_a_calibrator_cannot_use_name_its_calibration() -> N
         Calibration("denoisplit/conformal", {"level": [0.5, 0.9], "half_width_0": []}),
     )
     numbers = {"channels": [1.0], "side": [16.0], "16:level": [0.5, 0.9], "16:half_width_0": []}
-    regions = SumIntervals(Region(Region.Options()), Calibration("denoisplit/region", numbers))
+    regions = SumIntervals(Region(Region.Options()), Calibration("denoisplit/region", numbers), samples=2)
     calls: dict[str, Callable[[], object]] = {
         "conformal": lambda: pixels.std(image, image),
         "conformal interval": lambda: pixels.interval(image, image, 0.9),
