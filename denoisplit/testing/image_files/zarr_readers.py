@@ -81,9 +81,11 @@ def _ome_zarr(
         return
     channels = said["omero"]["channels"]
     assert_found([channel["label"] for channel in channels], image.channel_names, "names")
-    highest = float(image.pixels.max())
-    window = {"start": 0.0, "end": highest, "min": 0.0, "max": highest}
-    assert all(channel["window"] == window for channel in channels), "channels are shown otherwise"
+    for channel, pixels in zip(channels, np.moveaxis(image.pixels, image.axes.index("c"), 0), strict=True):
+        low, high = float(pixels.min()), float(pixels.max())
+        high = high if low < high else low + 1
+        window = {"start": low, "end": high, "min": low, "max": high}
+        assert channel["window"] == window, "a channel is not shown in its own range"
     assert all(channel["active"] for channel in channels), "a channel is not shown"
 
 
