@@ -144,7 +144,7 @@ def page(results: Sequence[Results]) -> str:
     for one in results:
         machine = one.machine
         lines += [
-            f"## {machine.processor}, {machine.cores} cores",
+            f"## {machine.processor}, {machine.cores} core{'s' * (machine.cores != 1)}",
             "",
             f"{machine.memory:.0f} GiB, {machine.system}, units: {', '.join(machine.features) or 'none'}.",
             "",

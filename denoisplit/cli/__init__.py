@@ -14,7 +14,7 @@ from denoisplit.core.version import VERSION
 
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "new": ("denoisplit.cli.new", "new", "Look at a folder of images and write a spec for it."),
-    "check": ("denoisplit.cli.check", "check", "Check a spec and print it with all defaults."),
+    "check": ("denoisplit.cli.check", "check", "Check a spec and print it with its defaults."),
     "data": ("denoisplit.cli.data", "data", "Look at the images that a spec names."),
     "train": ("denoisplit.cli.train", "train", "Train a model."),
     "train-sequence": (

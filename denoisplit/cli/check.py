@@ -14,7 +14,7 @@ from denoisplit.core.spec.yaml_text import component_versions, to_yaml
 @override_option("Override a value of the spec; repeatable.")
 @plugin_option
 def check(spec: Path, overrides: tuple[str, ...]) -> None:
-    """Check SPEC and print it with all defaults, or print every problem.
+    """Check SPEC and print it with its defaults, or print every problem.
 
     Its network is composed and tried on a few pixels of noise, and devices, loggers, optimiser and schedule
     are those that "train" would find here; the images are not looked at ("data check" does that).

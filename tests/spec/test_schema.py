@@ -94,6 +94,8 @@ def test_every_spec_that_resolves_is_accepted(spec: ResolvedSpec) -> None:
         "model: {encoder: {use: unet, pools: 3}, decoder: {use: unet}}",
         "model: {noise_model: {use: gaussian, log_variance_floor: null}}",
         "model: {noise_model: [{use: gaussian}, {use: gaussian_mixture, path: [a.npz]}]}",
+        "model: {noise_model: {use: scmos, gain: gain.tif, offset: 100, read_noise: [a.tif, b.tif]}}",
+        "model: {noise_model: {use: scmos, gain: 2.1, read_noise: null}}",
         "model: {kl_scheme: {free_bits: [1, 0.5]}}",
         "model: {decoder: {latent_channels: [8, 4]}}",
         "model: {encoder: {strides: [[1, 2, 2]]}}",

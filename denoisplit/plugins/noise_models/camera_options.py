@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs.validators import deep_iterable, ge, gt, optional
+from attrs.validators import deep_iterable, ge, gt, min_len, optional, or_
 
 from denoisplit.core.validators import described_by
 
@@ -22,7 +22,7 @@ def as_given(value: Any) -> Given:
     return given
 
 
-@described_by(gt(0))
+@described_by(optional(or_(gt(0), min_len(1))))
 def positive(options: object, attribute: "attrs.Attribute[Any]", value: Given) -> None:
     """Validate a number above 0, or files."""
     if isinstance(value, int | float) and not 0 < value < float("inf"):
