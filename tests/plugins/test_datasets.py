@@ -67,6 +67,42 @@ def test_clean_files_never_count_as_noisy_ones(tmp_path: Path) -> None:
     assert [field.name for field in fields] == ["a.tif"]
 
 
+@pytest.mark.parametrize(
+    ("channels", "index", "names", "told"),
+    [
+        (
+            TWO,
+            (),
+            [TWO, TWO, TWO[::-1]],
+            "than the spec (mitochondria, actin): f2.ome.tif has actin, mitochondria.",
+        ),
+        (
+            TWO,
+            (),
+            [("Actin ", "Mitochondria")] * 2,
+            "f0.ome.tif has Actin, Mitochondria, and so have 1 more.",
+        ),
+        (("a", "b"), (), [TWO, TWO[::-1], TWO], "than most files: f1.ome.tif has actin, mitochondria."),
+        (TWO, (1, 0), [TWO[::-1]], ""),
+        (TWO, (), [("C1", "C2"), ()], ""),
+        (("actin",), (1,), [TWO, TWO], ""),
+    ],
+)
+def test_files_with_their_channels_in_another_order_are_told(
+    tmp_path: Path,
+    channels: tuple[str, ...],
+    index: tuple[int, ...],
+    names: list[tuple[str, ...]],
+    told: str,
+) -> None:
+    for number, own in enumerate(names):
+        data = np.arange(60, dtype=np.uint16).reshape(2, 6, 5)
+        FORMATS[0].write(tmp_path / f"f{number}.ome.tif", Image(data=data, axes="cyx", channel_names=own))
+    said = folder(tmp_path, channels, channel_index=index).remarks()
+    assert len(said) == bool(told)
+    assert not told or told in said[0]
+
+
 def test_recorded_mixed_images_are_partners_like_clean_ones(tmp_path: Path) -> None:
     for number in (1, 2, 11):
         write(tmp_path / f"f{number}.tif", axes="tcyx", shape=(2, 2, 6, 5), start=number)

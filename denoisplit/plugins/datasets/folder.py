@@ -13,6 +13,7 @@ from denoisplit.core.images.derived_images import channel_of, first_of, stacked
 from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import Planes
 from denoisplit.core.images.lazy import LazyArray
+from denoisplit.plugins.datasets.channel_order import told_orders
 from denoisplit.plugins.datasets.files import AxesOptions, ImageFileDataset
 from denoisplit.plugins.datasets.reading import key_of, partner, places, require_folder
 
@@ -60,9 +61,24 @@ class Folder(ImageFileDataset):
     def fields(self) -> tuple[Field, ...]:
         """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts."""
         fields: list[Field] = []
-        for matched in self._matched()[: self.options.limit or None]:
+        for matched in self._limited():
             fields += self._read(matched)
         return tuple(fields)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Files that name their channels in another order; reads the files, if there are several channels."""
+        if len(self.channels) == 1:
+            return ()
+        files = [file for one in self._limited() for file in (one.observed, one.clean) if file is not None]
+        return told_orders({file: self._names(self._planes(file)) for file in files}, self.channels)
+
+    def _names(self, planes: Planes) -> tuple[str, ...]:
+        """Names of the channels that are taken, as their file has them; empty if it has none."""
+        names, index = planes.image.channel_names, self.options.channel_index
+        return tuple(names[one] for one in index if one < len(names)) if index else names
+
+    def _limited(self) -> list[_Files]:
+        return self._matched()[: self.options.limit or None]
 
     def _matched(self) -> list[_Files]:
         folder, options = self.options.path, self.options
