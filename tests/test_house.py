@@ -80,6 +80,12 @@ def test_no_module_prints() -> None:
     assert calls == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.name)
+def test_a_module_of_tests_has_tests(path: Path) -> None:
+    """An empty one, left by a slip, would be missed by nobody."""
+    assert "def test_" in path.read_text(encoding="utf-8") or "Tests)" in path.read_text(encoding="utf-8")
+
+
 def test_every_room_of_the_core_has_its_place_in_the_layers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]

@@ -26,6 +26,7 @@ from denoisplit.core.training.data.hidden_flaws import (
 )
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.supervision import supervision
+from denoisplit.core.training.data.wrong_partners import told_wrong_partners
 
 SATURATED: Final = 5e-4
 """Share of pixels at the highest value above which images are taken for saturated."""
@@ -108,6 +109,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
             errors += _too_small(spec, fields)
         warnings += _odd(name, fields, prints[name])
         warnings += told_hot_pixels(name, fields)
+        warnings += told_wrong_partners(name, fields)
         if len({field.observed.shape[0] for field in fields}) == 1:
             channels = tuple(_summary(channel, i, fields) for i, channel in enumerate(names))
             warnings += _intensities(name, channels)
