@@ -72,7 +72,7 @@ def _composed(
     sides = patch_sides(patch, rank)[-len(encoder.feature_shapes[-1].stride) :]
     _require_fit(sides, encoder)
     _require_halvings(encoder)
-    noise_model = _noise_model(model, statistics)
+    noise_model = noise_model_of(model, statistics)
     decoder: Decoder = model.decoder.build(
         feature_shapes=encoder.feature_shapes,
         out_maps=len(channels) * (1 + noise_model.extra_maps),
@@ -104,7 +104,8 @@ def patch_sides(patch: int | tuple[int, ...], dimensions: int) -> tuple[int, ...
     return sides
 
 
-def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
+def noise_model_of(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
+    """Build the noise model of a spec, or those of its channels as one."""
     if isinstance(model.noise_model, Chosen):
         single: NoiseModel = model.noise_model.build(statistics=statistics)
         return single

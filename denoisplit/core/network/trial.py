@@ -70,11 +70,15 @@ def small_sides(vse: VSE, patch: tuple[int, ...]) -> tuple[int, ...]:
     return (*patch[:-axes], *(min(n, s) for n, s in zip(patch[-axes:], small, strict=True)))
 
 
-def _composed(spec: ResolvedSpec) -> VSE:
-    channels = len(spec.channels)
-    stand_in = IntensityStats(
+def stand_in_statistics(channels: int) -> IntensityStats:
+    """Statistics of placeholder images."""
+    return IntensityStats(
         mixed_mean=MEAN, mixed_std=STD, target_mean=(MEAN,) * channels, target_std=(STD,) * channels
     )
+
+
+def _composed(spec: ResolvedSpec) -> VSE:
+    stand_in = stand_in_statistics(len(spec.channels))
     with blaming(_parts(spec.model), "cannot be built"):
         return compose(spec.model, stand_in, channels=spec.channels, patch=spec.training.patch)
 

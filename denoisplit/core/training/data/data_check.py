@@ -24,6 +24,7 @@ from denoisplit.core.training.data.hidden_flaws import (
     told_pixel_sizes,
     told_pixels,
 )
+from denoisplit.core.training.data.noise_sources import refused_noise
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.supervision import supervision
 from denoisplit.core.training.data.wrong_partners import told_wrong_partners
@@ -117,6 +118,8 @@ def check_data(spec: ResolvedSpec) -> DataReport:
             splits.append(SplitSummary(name=name, fields=fields, channels=channels))
     warnings += _saturated(splits)
     everything = [field for fields in read.values() for field in fields]
+    if not errors:
+        errors += refused_noise(spec, found["train"], (*found["validation"], *found["test"]))
     warnings += told_pixel_sizes(everything)
     warnings += told_exposures(spec.data.noise_pairs, everything)
     return DataReport(

@@ -60,6 +60,26 @@ def pairs_from(
     )
 
 
+def require_source(data: DataSpec, fields: Sequence[Field]) -> None:
+    """Check that some field has the source of pairs that the spec asks for, without making any.
+
+    Raises:
+        NoiseModelError: no field has this source.
+    """
+    source = data.noise_pairs
+    if source == "clean" and all(field.clean is None for field in fields):
+        raise _missing(source)
+    if source == "repeats" and not with_repeats(fields, PAIRS_SIDE):
+        raise _missing(source)
+
+
+def _missing(source: str) -> NoiseModelError:
+    return NoiseModelError(
+        f"$.data.noise_pairs: no training field has {source} (got '{source}'). "
+        f"Use 'bootstrap', or give the data set its {source}."
+    )
+
+
 def _tell_correlation(fields: Sequence[Field], channels: Sequence[str]) -> None:
     for channel, name in enumerate(channels):
         found = noise_correlation(fields, channel)
@@ -102,8 +122,5 @@ def _pairs_of_channel(
             exposures = np.concatenate([observed[None], field.repeats[:, channel]])
             parts.append(pairs_from_repeats(exposures, limit=share, seed=seed, part=part))
     if not parts:
-        raise NoiseModelError(
-            f"$.data.noise_pairs: no training field has {source} (got '{source}'). "
-            f"Use 'bootstrap', or give the data set its {source}."
-        )
+        raise _missing(source)
     return join_pairs(parts, limit=PAIRS_PER_CHANNEL, seed=seed)

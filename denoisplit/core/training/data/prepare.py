@@ -111,7 +111,7 @@ def prepare_denoised(spec: ResolvedSpec) -> PreparedData:
 def _prepared(
     spec: ResolvedSpec, refuse: Callable[[Sequence[tuple[str, Sequence[Field]]]], None]
 ) -> PreparedData:
-    data, how = spec.data, _conditioning(spec)
+    data, how = spec.data, conditioning(spec)
     train, validation, test = served_fields(spec)
     named = () if data.test is None else read_fields(data.test, data.recorded or spec.channels)
     known = assert_disjoint(train, validation, (*test, *named))
@@ -151,7 +151,7 @@ def held_out_alone(
     """
     given = read_fields(chosen, spec.data.recorded or spec.channels)
     known = assert_disjoint((), given)
-    conditioned = condition_fields(given, _conditioning(spec), ceiling=ceiling)
+    conditioned = condition_fields(given, conditioning(spec), ceiling=ceiling)
     return _selected(conditioned.fields, spec), known.served.held_out
 
 
@@ -236,7 +236,7 @@ def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = N
             everything, data.split, data.validation_fraction, seed=spec.training.seed
         )
         source, fields = ("test", test) if test else ("validation", validation)
-    conditioned = condition_fields(fields, _conditioning(spec), ceiling=ceiling)
+    conditioned = condition_fields(fields, conditioning(spec), ceiling=ceiling)
     shown = in_memory(_selected(conditioned.fields, spec), CENTRE, "evaluation")
     return EvaluationData(source=source, fields=shown, given=fields, whole=everything)
 
@@ -262,7 +262,8 @@ def require_same_range(spec: ResolvedSpec, trained: ResolvedSpec) -> None:
         )
 
 
-def _conditioning(spec: ResolvedSpec) -> Conditioning:
+def conditioning(spec: ResolvedSpec) -> Conditioning:
+    """Return how the images of a spec are changed before anything is learnt from them."""
     data = spec.data
     return Conditioning(
         degradation=data.degradation,
