@@ -41,6 +41,17 @@ def test_what_all_fields_of_a_microscope_share_makes_no_place_of_them() -> None:
         assert len(places_of(fields(images))) == len(scenes_of(fields(images))) == 6
 
 
+@pytest.mark.parametrize(("rows", "columns"), [((2, 2), (2, 2)), ((6, 0), (3, 0)), ((12, 4), (0, 20))])
+def test_a_border_of_zeros_makes_no_place_of_fields_and_hides_none(
+    rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    inside = np.zeros((1, 128, 128), np.float32)
+    inside[:, rows[0] : 128 - rows[1], columns[0] : 128 - columns[1]] = 1
+    given = fields([(100 + exposure(light(n // 2), n)) * inside for n in range(6)])
+    assert places_of(given) == scenes_of(given) == ((0, 1), (2, 3), (4, 5))
+    assert len(scenes_of(given[::2])) == 3
+
+
 def test_a_movie_is_no_series_of_exposures_where_cells_move() -> None:
     wide = light(0, 160)
     assert len(places_of(fields([exposure(wide[:128, 4 * n : 4 * n + 128], n) for n in range(4)]))) == 4

@@ -174,7 +174,25 @@ def _look(field: Field) -> _Look:
 
 
 def _centre(image: LazyArray, channel: int) -> AnyArray:
-    return middle_of(image, channel, _LOOKED_AT)
+    return _mirrored_border(middle_of(image, channel, _LOOKED_AT))
+
+
+def _mirrored_border(image: AnyArray) -> AnyArray:
+    """Replace rows and columns of one value at the borders [y x], which many images share, by the inside.
+
+    Registration, for example, leaves such borders; they say nothing about the place.
+    """
+    inside = [_span(image == image[:, :1]), _span(image.T == image[:1].T)]
+    if min(part.stop - part.start for part in inside) < _SMALLEST:
+        return image
+    widths = [(part.start, side - part.stop) for part, side in zip(inside, image.shape, strict=True)]
+    return np.pad(image[tuple(inside)], widths, mode="symmetric") if np.any(widths) else image
+
+
+def _span(alike: AnyArray) -> slice:
+    """Return the lines from the first to the last [line pixel] whose pixels are not all alike."""
+    lines = np.flatnonzero(~alike.all(axis=1))
+    return slice(int(lines[0]), int(lines[-1]) + 1) if lines.size else slice(0, 0)
 
 
 def _block(shape: tuple[int, ...]) -> int:
