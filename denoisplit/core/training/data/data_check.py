@@ -23,6 +23,7 @@ from denoisplit.core.training.data.hidden_flaws import (
     told_hot_pixels,
     told_pixel_sizes,
     told_pixels,
+    told_same_channels,
 )
 from denoisplit.core.training.data.noise_sources import refused_noise
 from denoisplit.core.training.data.open_dataset import open_dataset
@@ -121,6 +122,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     if not errors:
         errors += refused_noise(spec, found["train"], (*found["validation"], *found["test"]))
     warnings += told_pixel_sizes(everything)
+    warnings += told_same_channels(names, everything)
     warnings += told_exposures(spec.data.noise_pairs, everything)
     return DataReport(
         supervision=supervision(spec, everything),

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Final
 
 import numpy as np
 
-from denoisplit.core.images.bases import Field
+from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.block_walks import thinned
+from denoisplit.core.images.data_fingerprint import array_fingerprint
 from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import places_of
 from denoisplit.core.images.hot_pixels import hot_places, told
@@ -39,6 +41,28 @@ def told_pixels(split: str, channels: Sequence[str], fields: Sequence[Field]) ->
         if found is not None and found.notable:
             said.append(f"{where}: {found}. {_RESTS}")
     return said
+
+
+def told_same_channels(channels: Sequence[str], fields: Sequence[Field]) -> list[str]:
+    """Sentences on channels that have the same pixels as another in some fields."""
+    said = []
+    whole = [field.observed for field in fields if len(field.observed) == len(channels)]
+    for one, other in combinations(range(len(channels)), 2):
+        alike = sum(_same(channel_of(image, one), channel_of(image, other)) for image in whole)
+        if alike:
+            said.append(
+                f"{channels[one]} and {channels[other]} have the same pixels in {alike} of {len(fields)} "
+                f"fields: there is nothing to tell them apart. Correct the files or channel_index of the "
+                f"data set."
+            )
+    return said
+
+
+def _same(one: LazyArray, other: LazyArray) -> bool:
+    # Few pixels tell most channels apart, without another walk through all of them.
+    if not np.array_equal(thinned(one, _SAMPLE), thinned(other, _SAMPLE)):
+        return False
+    return array_fingerprint(one) == array_fingerprint(other)
 
 
 def told_hot_pixels(split: str, fields: Sequence[Field]) -> list[str]:
