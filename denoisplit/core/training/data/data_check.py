@@ -208,10 +208,17 @@ def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
     ]
     if not small:
         return []
-    least = min(min(field.observed.shape[1:]) for field in small)
+    least = _largest_patch(patch, [field.observed.shape[1:] for field in small])
     got = small[0].observed.shape[1:]
     told = f"{_first_of(small)}: smaller than a patch of {patch} pixels (got {got})."
     return [f"{told} Lower training.patch to {least} or less, or leave such fields out."]
+
+
+def _largest_patch(patch: tuple[int, ...], shapes: Sequence[tuple[int, ...]]) -> int | list[int]:
+    """Return the largest patch of all of these images: one side, or several for flat stacks."""
+    plane = min(*patch[-2:], *(side for shape in shapes for side in shape[-2:]))
+    stack = [min(sides) for sides in zip(patch[:-2], *(shape[:-2] for shape in shapes), strict=True)]
+    return plane if all(side == plane for side in stack) else [*stack, plane, plane]
 
 
 def _first_of(fields: Sequence[Field]) -> str:
