@@ -93,7 +93,8 @@ def healed_image(image: LazyArray) -> LazyArray:
 
 
 def told(places: Sequence[tuple[int, ...]]) -> str:
-    """Describe hot pixels [c (z) y x] in words."""
+    """Describe hot pixels [c (z) y x] in words; one that several channels or planes have is one pixel."""
+    places = tuple(dict.fromkeys(place[-2:] for place in places))
     first = ", ".join(f"row {place[-2]} column {place[-1]}" for place in places[:_LISTED])
     more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
     return (

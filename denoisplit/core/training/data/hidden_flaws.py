@@ -72,7 +72,9 @@ def told_hot_pixels(split: str, fields: Sequence[Field]) -> list[str]:
         f"{split}, {name}: {told(places)} in training and prediction." for name, places in found if places
     ]
     if len(said) > _LISTED:
-        said = [*said[:_LISTED], f"{split}: {len(said) - _LISTED} more fields have hot pixels."]
+        more = len(said) - _LISTED
+        what = "field has" if more == 1 else "fields have"
+        said = [*said[:_LISTED], f"{split}: {more} more {what} hot pixels."]
     return said
 
 
