@@ -109,11 +109,31 @@ def test_names_in_the_files_are_taken(spec: Path) -> None:
     assert found.data.train.options.observed == "*.ome.tif"
 
 
+def test_names_in_the_files_that_no_spec_may_have_are_asked_for(spec: Path) -> None:
+    folder = spec.parent / "images"
+    folder.mkdir()
+    for number in range(2):
+        named = {"axes": "CYX", "Channel": {"Name": ["488/525", "561/600"]}}
+        tifffile.imwrite(folder / f"{number}.ome.tif", field(64, seed=number)[0], ome=True, metadata=named)
+    assert proposed(spec).channels == ("structure_1", "structure_2")
+
+
 def test_one_channel_is_denoised(spec: Path) -> None:
     write_pairs(spec.parent / "images", 3, channels=1)
     found = proposed(spec, "--channels", "actin")
     assert found.channels == ("actin",)
     assert "preset: hdn" in spec.read_text(encoding="utf-8")
+
+
+def test_brackets_in_names_mean_what_they_say(spec: Path) -> None:
+    folder = spec.parent / "images"
+    write_pairs(folder, 3)
+    for path in list(folder.iterdir()):
+        path.rename(folder / f"{path.stem} [x].tif")
+    found = proposed(spec)
+    assert found.data.train.options.observed == "*_noisy [[]x].tif"
+    data = prepare(found)
+    assert {one.clean is not None for one in (*data.train, *data.validation)} == {True}
 
 
 def test_movies_are_learnt_from_plane_by_plane(spec: Path) -> None:
@@ -226,7 +246,7 @@ def test_images_too_small_to_learn_from_are_refused(spec: Path) -> None:
     refused(new(spec), "too small", "side of 6 pixels")
 
 
-@pytest.mark.parametrize("names", ["a", "a,b,c", "a,a", "mixed,b"])
+@pytest.mark.parametrize("names", ["a", "a,b,c", "a,a", "mixed,b", "a,é/x", "e\u0301,\u00e9", "a,x\u200bb"])
 def test_names_that_do_not_fit_are_refused(spec: Path, names: str) -> None:
     write_pairs(spec.parent / "images", 2)
     refused(new(spec, "--channels", names), "--channels")

@@ -40,6 +40,10 @@ def test_only_folders_tell_the_purpose() -> None:
         (["a.tif", "b.tiff"], "", "*.tif*"),
         (["only_noisy.tif"], "noisy", "*_noisy.tif"),
         (["f1.tif"], "", "*.tif"),
+        (["a [raw] 1.tif", "a [raw] 2.tif"], "raw", "a [[]raw] *.tif"),
+        (["[x]/a.tif", "[x]/b.tif"], "", "[[]x]/*.tif"),
+        (["why? 1_raw.tif", "a* 2_raw.tif", "what 3_raw.tif"], "raw", "*_raw.tif"),
+        (["[1]_raw_[a].tif", "[2]_raw_[a].tif"], "raw", "*]_raw_[[]a].tif"),
         (["a.tif", "b/c.tif"], "", ""),
     ],
 )

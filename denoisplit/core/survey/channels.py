@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.channel_names import MIXED
+from denoisplit.core.images.channel_names import MIXED, new_name_fault, same_name
 from denoisplit.core.survey.findings import Part
 
 LEFT_OUT = "-"
@@ -83,6 +83,8 @@ def _given(part: Part, given: Sequence[str], count: int) -> ChannelNames:
     else:
         index = [number for number, name in enumerate(given) if name != LEFT_OUT]
         names = [name for name in given if name != LEFT_OUT]
+    if faults := [f"{fault} (got {name!r})" for name in names if name and (fault := new_name_fault(name))]:
+        raise SpecError(f"--channels: {faults[0]}. Name the structure.")
     if not _usable(names):
         raise SpecError(
             f"--channels: expected different names, none empty or '{MIXED}' (got {', '.join(given)}). "
@@ -92,4 +94,5 @@ def _given(part: Part, given: Sequence[str], count: int) -> ChannelNames:
 
 
 def _usable(names: Sequence[str]) -> bool:
-    return bool(names) and len(set(names)) == len(names) and all(n.strip() and n != MIXED for n in names)
+    different = len({same_name(name) for name in names}) == len(names)
+    return bool(names) and different and not any(name == MIXED or new_name_fault(name) for name in names)

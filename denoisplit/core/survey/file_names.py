@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -28,6 +29,7 @@ ROLES: Final[Mapping[str, str]] = {
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATED: Final = re.compile(r"[^\W_]+")
 _NOT_WORD: Final = r"[\W_]*"
+_WILD_OR_ESCAPED: Final = re.compile(r"(\*|\[[*?[]\])")
 
 
 def purpose(path: PurePosixPath) -> tuple[str, int]:
@@ -71,6 +73,8 @@ def words(text: str) -> list[str]:
 def pattern(paths: Sequence[PurePosixPath], fixed: Sequence[Sequence[str]]) -> str:
     """Find a glob pattern for files: common parts stay, others become ``*``; empty where there is none.
 
+    Signs of names that mean something in a pattern are escaped: ``[`` becomes ``[[]``.
+
     Args:
         paths: paths of the files, at least one.
         fixed: for every file, words of its name to keep, in their order, the same number for each.
@@ -89,7 +93,12 @@ def pattern(paths: Sequence[PurePosixPath], fixed: Sequence[Sequence[str]]) -> s
 
 def wild(pattern: str, path: PurePosixPath) -> str | None:
     """Return the text that the first ``*`` of a pattern stands for; None where the path does not fit."""
-    expression = "([^/]*)".join(re.escape(part) for part in pattern.split("*"))
+    parts = _WILD_OR_ESCAPED.split(pattern)
+    # Every second part is a star, or one escaped sign in brackets.
+    marks = ["([^/]*)" if part == "*" else re.escape(part[1]) for part in parts[1::2]]
+    expression = "".join(
+        text + mark for text, mark in zip(map(re.escape, parts[::2]), [*marks, ""], strict=True)
+    )
     found = re.fullmatch(expression, path.as_posix())
     if found is None:
         return None
@@ -97,7 +106,7 @@ def wild(pattern: str, path: PurePosixPath) -> str | None:
 
 
 def _column(names: Sequence[str]) -> str:
-    return names[0] if len(set(names)) == 1 else "*"
+    return escape(names[0]) if len(set(names)) == 1 else "*"
 
 
 def _gaps(text: str, fixed: Sequence[str]) -> list[str]:
@@ -125,11 +134,11 @@ def _name(gaps: Sequence[Sequence[str]], fixed: Sequence[str], *, folders_vary: 
             edges = (first.group() if first else "", last.group() if last else "")
             if not all(gap.startswith(edges[0]) and gap.endswith(edges[1]) for gap in column):
                 return ""
-            parts.append("*".join(edges))
+            parts.append("*".join(map(escape, edges)))
         else:
-            parts.append(one)
+            parts.append(escape(one))
         if number < len(fixed):
-            parts.append(fixed[number])
+            parts.append(escape(fixed[number]))
     return "".join(parts)
 
 

@@ -251,10 +251,18 @@ def require_folder(folder: Path) -> None:
 def key_of(file: Path, folder: Path, pattern: str) -> str:
     """Return the text that the first ``*`` of the pattern stands for in this file."""
     wild = {"**/": "(?:.*/)?", "**": ".*", "*": "([^/]*)", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    expression = "".join(wild.get(part) or re.escape(part) for part in parts)
+    texts, marks = (re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^]/]*\])", pattern)[i::2] for i in (0, 1))
+    matched = [wild.get(mark) or _one_sign(mark) for mark in marks]
+    expression = "".join(re.escape(text) + own for text, own in zip(texts, [*matched, ""], strict=True))
     found = re.fullmatch(expression, file.relative_to(folder).as_posix())
     return found.group(1) if found and found.lastindex else ""
+
+
+def _one_sign(brackets: str) -> str:
+    """Return the regular expression of a choice of signs in a pattern, such as ``[[]`` or ``[0-9]``."""
+    negated = "^" if brackets[1] == "!" else ""
+    signs = re.sub(r"([^\w-])", r"\\\1", brackets[1 + len(negated) : -1])
+    return f"[{negated}{signs}]"
 
 
 def partner(of: Path, key: str, found: Mapping[str, Path], what: str, pattern: str) -> Path:
