@@ -195,6 +195,12 @@ def test_saturated_images_are_remarked(spec: Path) -> None:
     assert "too much light for the camera" in result.stdout
 
 
+def test_the_brightest_pixel_of_a_small_image_is_not_saturated(spec: Path) -> None:
+    for number in range(6):
+        write(spec.parent / "images" / f"{number}.tif", field(24, seed=number)[0], "cyx")
+    assert "too much light" not in new(spec).stdout
+
+
 def test_a_file_is_replaced_only_when_asked(spec: Path) -> None:
     write_pairs(spec.parent / "images", 2)
     spec.write_text("mine", encoding="utf-8")

@@ -142,7 +142,7 @@ class ChannelFacts:
         offset: counts without light, estimated from the noise; None where that is impossible.
         darkest: counts of the darkest places.
         mean: mean count.
-        saturated: fraction of pixels at the maximum.
+        saturated: fraction of pixels at the maximum, beside one in each image.
         finest: finest detail above the noise, cycles per pixel (at most 0.5).
     """
 

@@ -176,7 +176,8 @@ def _channel(observed: Sequence[Float32Array], clean: Sequence[Float32Array]) ->
         offset=_agreed(offsets, len(observed), darkest),
         darkest=darkest,
         mean=float(np.mean([image.mean() for image in observed])),
-        saturated=float(np.mean([np.mean(image == image.max()) for image in observed])),
+        # One pixel is always the brightest; any others at the same value were clipped.
+        saturated=float(np.mean([(np.sum(image == image.max()) - 1) / image.size for image in observed])),
         finest=finest_detail(observed),
     )
 
