@@ -321,3 +321,24 @@ def test_exposures_of_one_cell_are_offered_as_repeats(spec: Path) -> None:
     checked = run("data", "check", spec, "--set", "data.split={rule: random}")
     assert checked.exit_code == 2
     assert "so none can be held out" in checked.output
+
+
+def test_copies_of_a_file_are_no_exposures(spec: Path) -> None:
+    folder = spec.parent / "images"
+    for number in range(4):
+        write(folder / f"c{number}.tif", field(64, seed=number)[0], "cyx")
+    (folder / "c0.tiff").write_bytes((folder / "c0.tif").read_bytes())
+    (folder / "again.tif").symlink_to(folder / "c0.tif")
+    result = new(spec)
+    assert "again.tif, c0.tif, c0.tiff have the same pixels: copies of one image" in result.stdout
+    assert "exposures" not in result.stdout
+    assert load_spec(spec).data.noise_pairs == "bootstrap"
+    assert run("data", "check", spec).exit_code == 0
+
+
+def test_one_slow_movie_is_cut_into_regions(spec: Path) -> None:
+    cells = light(160, seed=3)
+    frames = [exposure(cells[:128, t : t + 128], seed=t) for t in range(12)]
+    write(spec.parent / "images" / "movie.tif", np.stack(frames), "tyx")
+    assert proposed(spec).data.split.rule == "regions"
+    assert run("data", "check", spec).exit_code == 0

@@ -129,14 +129,14 @@ def with_repeats(fields: Sequence[Field], side: int) -> tuple[Field, ...]:
     rest = [field for field in fields if field.repeats is None]
     for group in places_of(rest):
         first = rest[group[0]]
-        others = [rest[i] for i in group[1:] if not _copies(first, rest[i])]
+        others = [rest[i] for i in group[1:] if not are_copies(first, rest[i])]
         if others:
             first, *others = in_memory([first, *others], side, "noise pairs")
             found.append(attrs.evolve(first, repeats=np.stack([other.observed for other in others])))
     return tuple(found)
 
 
-def _copies(one: Field, other: Field) -> bool:
+def are_copies(one: Field, other: Field) -> bool:
     """Whether two fields of one place have the same pixels in their centres."""
     channels = range(len(one.observed))
     return all(np.array_equal(_centre(one.observed, c), _centre(other.observed, c)) for c in channels)

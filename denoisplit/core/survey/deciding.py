@@ -112,8 +112,10 @@ def _side_of_region(train: Part, abilities: Abilities) -> int:
 
 
 def _places(train: Part, facts: Facts) -> int:
-    """Return the number of places that the fields show, as far as they were compared."""
-    return train.fields - sum(len(names) - 1 for names in facts.places)
+    """Return the number of places that the fields show, as far as they were compared; a movie is one."""
+    if facts.scenes == 1 and len(train.observed) == len(train.patterns):
+        return 1  # Frames of one file that were not compared show what the others do.
+    return train.fields - (facts.compared - facts.scenes)
 
 
 def _held(places: int, train: Part, size: Size) -> Held:
@@ -227,6 +229,12 @@ def _remarks(
             f"{listed_frames(names)} are exposures of one place, not separate fields (found by their "
             f"pixels, {sum(map(len, facts.places))} of {facts.compared} that were compared). They stay "
             f"together in training or validation."
+        )
+    if facts.copies:
+        names = max(facts.copies, key=len)
+        remarks.append(
+            f"{listed_frames(names)} have the same pixels: copies of one image, which teach nothing. Remove "
+            f"all but one."
         )
     if _places(train, facts) < ENOUGH:
         remarks.append(

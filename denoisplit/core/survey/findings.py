@@ -164,7 +164,9 @@ class Facts:
             None where that is unknown.
         remarks: problems of the pixels, a sentence each.
         compared: number of fields that were compared with each other.
-        places: names of the fields of every place that several of them show.
+        places: names of the fields of every place of which several are exposures, without copies.
+        copies: names of the fields that have the same pixels, for every place with such.
+        scenes: number of scenes of the fields that were compared: places, and movies in which little moves.
     """
 
     channels: tuple[ChannelFacts, ...]
@@ -173,6 +175,8 @@ class Facts:
     remarks: tuple[str, ...] = ()
     compared: int = 0
     places: tuple[tuple[str, ...], ...] = ()
+    copies: tuple[tuple[str, ...], ...] = ()
+    scenes: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, ImageFormat
 from denoisplit.core.images.derived_images import centre_of
-from denoisplit.core.images.exposures import places_of
+from denoisplit.core.images.exposures import are_copies, places_of, scenes_of
 from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean
@@ -55,15 +55,25 @@ def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
     mixed = [reader.pixels(image) for image in _spread(part.mixed)]
     same = None if part.separate or part.mixed or not part.structures else _same_fields(part, reader)
     seen = _seen(part, reader)
-    groups = [group for group in places_of(seen) if len(group) > 1]
+    groups = [[seen[i] for i in group] for group in places_of(seen)]
+    # As in training, copies of the first exposure of a place tell nothing about the noise.
+    exposures = [[own[0], *(one for one in own[1:] if not are_copies(own[0], one))] for own in groups]
+    copies = [[own[0], *(one for one in own[1:] if are_copies(own[0], one))] for own in groups]
     return Facts(
         channels=tuple(channels),
         mixed_mean=float(np.mean([p.mean() for p in mixed])) if mixed else None,
         same_fields=same,
         remarks=tuple(remarks),
         compared=len(seen),
-        places=tuple(tuple(seen[i].name for i in group) for group in groups),
+        places=_names(exposures),
+        copies=_names(copies),
+        scenes=len(scenes_of(seen)),
     )
+
+
+def _names(groups: Sequence[Sequence[Field]]) -> tuple[tuple[str, ...], ...]:
+    """Return the names in groups of more than one field."""
+    return tuple(tuple(one.name for one in group) for group in groups if len(group) > 1)
 
 
 def _seen(part: Part, reader: "_Reader") -> list[Field]:
