@@ -291,6 +291,28 @@ def test_high_and_low_signal_to_noise_are_clean_and_noisy(spec: Path, clean: str
     assert (len(data.train), len(data.validation)) == (2, 2)
 
 
+def test_names_of_clean_images_that_show_other_cells_are_asked_about(spec: Path) -> None:
+    for number in range(4):
+        for level, seed in (("Low", number), ("High", 50 + number)):
+            image = field(96, seed=seed)[0]
+            write(spec.parent / "images" / f"{level}_density_well{number}.tif", image, "cyx")
+    result = new(spec, "--channels", "a,b")
+    assert "Decide:  Do High_density_well0.tif" in result.stdout
+    found = load_spec(spec).data
+    assert (found.train.options.observed, found.train.options.clean) == ("Low_*.tif", "")
+    assert found.noise_pairs == "bootstrap"
+
+
+@pytest.mark.parametrize("photons", [0.05, 1.0])
+def test_clean_images_of_few_photons_stay_partners(spec: Path, photons: float) -> None:
+    for number in range(4):
+        cells = light(96, seed=number, mean=photons)
+        write(spec.parent / "images" / f"{number}_low.tif", exposure(cells, seed=number), "yx")
+        clean = np.round(OFFSET + 1000 * cells / cells.max()).astype(np.uint16)
+        write(spec.parent / "images" / f"{number}_high.tif", clean, "yx")
+    assert proposed(spec).data.noise_pairs == "clean"
+
+
 def test_several_frames_with_one_clean_image_are_one_place(spec: Path) -> None:
     for number in range(4):
         _, clean = field(64, seed=number, channels=1)

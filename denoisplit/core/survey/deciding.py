@@ -45,6 +45,10 @@ def decide(
     if facts.same_fields is False:
         parts = tuple(attrs.evolve(part, separate=True) for part in arrangement.parts)
         arrangement = attrs.evolve(arrangement, parts=parts)
+    unlike = _unlike(arrangement.train) if facts.unlike else ""
+    if facts.unlike:
+        parts = tuple(attrs.evolve(part, clean=(), clean_patterns=()) for part in arrangement.parts)
+        arrangement = attrs.evolve(arrangement, parts=parts)
     train = arrangement.train
     named = name_channels(train, channels)
     used = attrs.evolve(facts, channels=tuple(facts.channels[i] for i in named.index))
@@ -61,7 +65,7 @@ def decide(
     noise_pairs, noise_why = _noise(train, facts)
     return Plan(
         found=_story(found, arrangement, named, datasets),
-        questions=tuple(q for q in (named.question, _separate(train, facts), question) if q),
+        questions=tuple(q for q in (named.question, unlike, _separate(train, facts), question) if q),
         remarks=(*_remarks(found, arrangement, named, used, size, machine), *arrangement.remarks),
         preset="hdn" if one else "denoisplit",
         preset_why=(
@@ -147,6 +151,17 @@ def _noise(train: Part, facts: Facts) -> tuple[str, str]:
     if facts.places:
         return "repeats", "several images show one place: the noise is learnt from what differs between them"
     return "bootstrap", "there are no clean images: the noise is learnt from the noisy images themselves"
+
+
+def _unlike(train: Part) -> str:
+    """Return the question to ask where clean images show something else than their partners by name."""
+    noisy, clean = (listed([str(image.path) for image in own]) for own in (train.observed, train.clean))
+    return (
+        f"Do {clean} show the same as {noisy}? By their names they are clean images of these, but their pixels "
+        "have hardly anything in common, so they are left out. If partners are mixed up, correct the names; to "
+        "learn from all of them, rename them without words such as low and high, or raw and clean. Then run "
+        "again."
+    )
 
 
 def _separate(train: Part, facts: Facts) -> str:

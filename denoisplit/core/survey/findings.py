@@ -162,6 +162,7 @@ class Facts:
         mixed_mean: mean count of the recorded mixed images of the same fields; None without them.
         same_fields: whether partners by name show the same fields, where structures have files of their own;
             None where that is unknown.
+        unlike: whether the clean images have nothing in common with their partners by name.
         remarks: problems of the pixels, a sentence each.
         compared: number of fields that were compared with each other.
         places: names of the fields of every place of which several are exposures, without copies.
@@ -172,6 +173,7 @@ class Facts:
     channels: tuple[ChannelFacts, ...]
     mixed_mean: float | None = None
     same_fields: bool | None = None
+    unlike: bool = False
     remarks: tuple[str, ...] = ()
     compared: int = 0
     places: tuple[tuple[str, ...], ...] = ()

@@ -16,7 +16,7 @@ from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean
 from denoisplit.core.network.interfaces import NoisePairs
-from denoisplit.core.survey.belonging import show_same_fields
+from denoisplit.core.survey.belonging import are_unlike, show_same_fields
 from denoisplit.core.survey.file_names import wild
 from denoisplit.core.survey.findings import ChannelFacts, Facts, Found, FoundImage, Part
 from denoisplit.core.survey.spectrum import finest_detail
@@ -42,16 +42,18 @@ def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
         ImageError: an image that could be opened cannot be read.
     """
     reader = _Reader(found, formats)
-    channels: list[ChannelFacts] = []
     remarks: list[str] = []
+    read: list[tuple[list[Float32Array], list[Float32Array]]] = []
     for number, pattern in enumerate(part.patterns):
         of_files = [image for image in part.observed if _fits(pattern, image, part)]
         chosen, observed = reader.usable(_spread(of_files), remarks)
-        references = [reader.pixels(image) for image in _partners(part, number, chosen)]
-        channels += [
-            _channel([p[channel] for p in observed], [p[channel] for p in references if len(p) > channel])
-            for channel in range(of_files[0].channels)
-        ]
+        read.append((observed, [reader.pixels(image) for image in _partners(part, number, chosen)]))
+    unlike = bool(part.clean) and all(are_unlike(observed, clean) for observed, clean in read)
+    channels = [
+        _channel([p[i] for p in observed], [p[i] for p in clean if len(p) > i and not unlike])
+        for observed, clean in read
+        for i in range(len(observed[0]))
+    ]
     mixed = [reader.pixels(image) for image in _spread(part.mixed)]
     same = None if part.separate or part.mixed or not part.structures else _same_fields(part, reader)
     seen = _seen(part, reader)
@@ -63,6 +65,7 @@ def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
         channels=tuple(channels),
         mixed_mean=float(np.mean([p.mean() for p in mixed])) if mixed else None,
         same_fields=same,
+        unlike=unlike,
         remarks=tuple(remarks),
         compared=len(seen),
         places=_names(exposures),
