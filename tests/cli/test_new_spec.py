@@ -136,6 +136,18 @@ def test_brackets_in_names_mean_what_they_say(spec: Path) -> None:
     assert {one.clean is not None for one in (*data.train, *data.validation)} == {True}
 
 
+def test_endings_of_several_kinds_leave_other_files_out(spec: Path) -> None:
+    folder = spec.parent / "images"
+    write_pairs(folder, 3)
+    for number, ending in enumerate((".TIF", ".tiff")):
+        for kind in ("noisy", "clean"):
+            path = folder / f"f{number}_{kind}.tif"
+            path.rename(path.with_suffix(ending))
+    (folder / "seen_noisy.txt").write_text("notes")
+    data = prepare(proposed(spec))
+    assert {one.clean is not None for one in (*data.train, *data.validation)} == {True}
+
+
 def test_movies_are_learnt_from_plane_by_plane(spec: Path) -> None:
     for number in range(2):
         stack = np.stack([field(64, seed=10 * number + t, channels=1)[0][0] for t in range(3)])

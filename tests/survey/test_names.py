@@ -38,6 +38,8 @@ def test_only_folders_tell_the_purpose() -> None:
         (["a/noisy.tif", "b/noisy.tif"], "noisy", "*/noisy.tif"),
         (["low/a.tif", "low/b.tif"], "", "low/*.tif"),
         (["a.tif", "b.tiff"], "", "*.tif*"),
+        (["a.tif", "b.TIF", "c.tiff"], "", "*.[Tt][Ii][Ff]*"),
+        (["a_raw.png", "b_raw.tif"], "raw", "*_raw.[pt][in][fg]"),
         (["only_noisy.tif"], "noisy", "*_noisy.tif"),
         (["f1.tif"], "", "*.tif"),
         (["a [raw] 1.tif", "a [raw] 2.tif"], "raw", "a [[]raw] *.tif"),
@@ -57,6 +59,7 @@ def test_a_pattern_keeps_what_is_shared_and_finds_its_files(
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "notes.txt").touch()
     assert sorted(tmp_path.glob(expected)) == sorted(tmp_path / name for name in names)
     keys = [wild(expected, path) for path in paths]
     assert None not in keys

@@ -157,10 +157,10 @@ def _unlike(train: Part) -> str:
     """Return the question to ask where clean images show something else than their partners by name."""
     noisy, clean = (listed([str(image.path) for image in own]) for own in (train.observed, train.clean))
     return (
-        f"Do {clean} show the same as {noisy}? By their names they are clean images of these, but their pixels "
-        "have hardly anything in common, so they are left out. If partners are mixed up, correct the names; to "
-        "learn from all of them, rename them without words such as low and high, or raw and clean. Then run "
-        "again."
+        f"Do {clean} show the same as {noisy}? By their names they are clean images of these, but their "
+        "pixels have hardly anything in common, so they are left out. If partners are mixed up, correct the "
+        "names; to learn from all of them, rename them without words such as low and high, or raw and clean. "
+        "Then run again."
     )
 
 

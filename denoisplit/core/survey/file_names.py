@@ -29,7 +29,7 @@ ROLES: Final[Mapping[str, str]] = {
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATED: Final = re.compile(r"[^\W_]+")
 _NOT_WORD: Final = r"[\W_]*"
-_WILD_OR_ESCAPED: Final = re.compile(r"(\*|\[[*?[]\])")
+_WILD_OR_SIGNS: Final = re.compile(r"(\*|\[[^]/]+\])")
 
 
 def purpose(path: PurePosixPath) -> tuple[str, int]:
@@ -93,9 +93,9 @@ def pattern(paths: Sequence[PurePosixPath], fixed: Sequence[Sequence[str]]) -> s
 
 def wild(pattern: str, path: PurePosixPath) -> str | None:
     """Return the text that the first ``*`` of a pattern stands for; None where the path does not fit."""
-    parts = _WILD_OR_ESCAPED.split(pattern)
-    # Every second part is a star, or one escaped sign in brackets.
-    marks = ["([^/]*)" if part == "*" else re.escape(part[1]) for part in parts[1::2]]
+    parts = _WILD_OR_SIGNS.split(pattern)
+    # Every second part is a star, or signs in brackets.
+    marks = ["([^/]*)" if part == "*" else f"[{re.escape(part[1:-1])}]" for part in parts[1::2]]
     expression = "".join(
         text + mark for text, mark in zip(map(re.escape, parts[::2]), [*marks, ""], strict=True)
     )
@@ -145,5 +145,8 @@ def _name(gaps: Sequence[Sequence[str]], fixed: Sequence[str], *, folders_vary: 
 def _endings(endings: set[str]) -> str:
     if len(endings) == 1:
         return endings.pop()
-    shortest = min(endings, key=len)
-    return f"{shortest}*" if all(one.startswith(shortest) for one in endings) else ".*"
+    shortest = min(map(len, endings))
+    columns = [sorted(set(signs)) for signs in zip(*(one[:shortest] for one in endings), strict=True)]
+    # A bare star would take notes and tables beside the images, too.
+    signs = "".join(own[0] if len(own) == 1 else f"[{''.join(own)}]" for own in columns)
+    return signs if all(len(one) == shortest for one in endings) else f"{signs}*"
