@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from denoisplit.core.arrays import AnyArray, Float64Array
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.coarse_means import coarse_means
 
 _BLOCK: Final = 16
 _FEWEST: Final = 4
@@ -29,7 +30,7 @@ def show_same_fields(first: Sequence[AnyArray], second: Sequence[AnyArray]) -> b
     shapes = {image.shape for image in (*first, *second)}
     if len(shapes) != 1 or len(first) < _FEWEST or min(shapes.pop()) < 2 * _BLOCK:
         return None
-    one, other = _coarse(first), _coarse(second)
+    one, other = coarse_means(first, _BLOCK), coarse_means(second, _BLOCK)
     alike = one @ other.T
     partners = np.eye(len(alike), dtype=np.bool_)
     more = float(alike[partners].mean() - alike[~partners].mean())
@@ -51,19 +52,12 @@ def are_unlike(noisy: Sequence[AnyArray], clean: Sequence[AnyArray]) -> bool:
     alike = [
         np.mean(
             [
-                np.sum(_coarse([own[channel]], _CLEAN_BLOCK) * _coarse([other[channel]], _CLEAN_BLOCK))
+                np.sum(
+                    coarse_means([own[channel]], _CLEAN_BLOCK) * coarse_means([other[channel]], _CLEAN_BLOCK)
+                )
                 for own, other in zip(noisy, clean, strict=True)
             ]
         )
         for channel in range(min(len(image) for image in (*noisy, *clean)))
     ]
     return float(max(alike)) < _CLEAN_ALIKE
-
-
-def _coarse(images: Sequence[AnyArray], block: int = _BLOCK) -> Float64Array:
-    """Return the block means of every image, with mean 0 and norm 1 [image, block]."""
-    rows, columns = (side // block for side in images[0].shape)
-    stack = np.stack([image[: rows * block, : columns * block] for image in images]).astype(np.float64)
-    means = stack.reshape(len(images), rows, block, columns, block).mean((2, 4)).reshape(len(images), -1)
-    centred = means - means.mean(axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))

@@ -8,6 +8,7 @@ import numpy as np
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_walks import picture
+from denoisplit.core.images.coarse_means import coarse_means
 from denoisplit.core.images.derived_images import channel_of, first_of
 from denoisplit.core.images.lazy import LazyArray
 
@@ -29,35 +30,26 @@ def told_wrong_partners(split: str, fields: Sequence[Field]) -> list[str]:
     some = fields[:_MOST]
     for what, partners in (("clean", [one.clean for one in some]), ("mixed", [one.mixed for one in some])):
         shown = [
-            (field.name, _blurred(field.observed), _blurred(partner))
+            (field.name, field.observed.shape[1:], _seen(field.observed), _seen(partner))
             for field, partner in zip(some, partners, strict=True)
-            if partner is not None
+            if partner is not None and min(partner.shape[-2:]) >= _BLOCK
         ]
-        for name, own, partner in shown:
-            if _correlation(own, partner) >= _UNLIKE:
+        for name, sides, own, partner in shown:
+            if own @ partner >= _UNLIKE:
                 continue
-            other = [beside for beside, seen, _ in shown if _correlation(seen, partner) >= _ALIKE]
+            other = [beside for beside, size, seen, _ in shown if size == sides and seen @ partner >= _ALIKE]
             if other:
                 told = f"{split}: the {what} image of {name} shows {other[0]} instead"
                 said.append(f"{told}. Correct the names of the files.")
     return said
 
 
-def _blurred(image: LazyArray) -> Float64Array:
-    """Return means over blocks of the sum of all channels [c (z) y x], [rows columns]."""
+def _seen(image: LazyArray) -> Float64Array:
+    """Return the coarse means of the sum of all channels [c (z) y x], of stacks of the mean plane [block]."""
     whole = sum(
         np.asarray(picture(first_of(channel_of(image, channel))), dtype=np.float64)
         for channel in range(image.shape[0])
     )
     plane = np.asarray(whole).mean(axis=tuple(range(np.ndim(whole) - 2)))
-    rows, columns = (max(side // _BLOCK, 1) for side in plane.shape)
-    y, x = (plane.shape[0] // rows, plane.shape[1] // columns)
-    blocks: Float64Array = plane[: rows * y, : columns * x].reshape(rows, y, columns, x).mean(axis=(1, 3))
-    return blocks
-
-
-def _correlation(one: Float64Array, other: Float64Array) -> float:
-    """Return the correlation of two images; 0 for images of other sizes, or without any structure."""
-    if one.shape != other.shape or min(one.std(), other.std()) == 0:
-        return 0.0
-    return float(((one - one.mean()) * (other - other.mean())).mean() / (one.std() * other.std()))
+    means: Float64Array = coarse_means([plane], _BLOCK)[0]
+    return means
