@@ -274,37 +274,46 @@ def test_lost_images_and_a_lost_run_are_made_again(trained: Trained, tmp_path: P
 
 
 def test_without_references_there_are_no_scores(trained: Trained, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    images.mkdir()
+    project = tmp_path / "laptop"
+    images = project / "images"
+    images.mkdir(parents=True)
     for number, field in enumerate(noisy(5, 3, 48)):
         for kind, pixels in (("cells", field.observed), ("both", field.observed.sum(0))):
             record = Image(data=pixels, axes="cyx"[-pixels.ndim :], channel_names=())
             OmeTiff(OmeTiff.Options()).write(images / f"{kind}{number}.ome.tif", record)
-    spec = tmp_path / "split.yaml"
+    spec = project / "split.yaml"
     text = SPLIT.replace("  degradation: {gaussian: 10}\n", "")
     start, end = text.index("  train:"), text.index("  mixing:")
     data = "  train: {use: folder, path: images, observed: cells*.tif, mixed: both*.tif}\n"
     spec.write_text(text[:start] + data + text[end:], encoding="utf-8")
-    run = denoisplit.train_sequence(trained.specs[0], spec, tmp_path / "out")
+    run = denoisplit.train_sequence(trained.specs[0], spec, project / "out")
     assert run.scores is None
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["evaluated"] is None
-    assert summary["fields"]["test"] == []
-    assert not list((tmp_path / "out" / "denoised").rglob("*_clean*"))
-    mixed = opened(tmp_path / "out" / "denoised" / "train" / "00000_mixed.ome.tif").data
-    name = summary["fields"]["train"][0].replace("cells", "both")
+    written = json.loads((project / "out" / "summary.json").read_text())
+    assert written["evaluated"] is None
+    assert written["fields"]["test"] == []
+    assert not list((project / "out" / "denoised").rglob("*_clean*"))
+    mixed = opened(project / "out" / "denoised" / "train" / "00000_mixed.ome.tif").data
+    name = written["fields"]["train"][0].replace("cells", "both")
     expected = run.denoiser.predict(images / name).mean[0]
     np.testing.assert_array_equal(mixed, expected)
 
-    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
-    again = denoisplit.train_sequence(trained.specs[0], spec, tmp_path / "out", resume=True)
+    stamps = {path: path.stat().st_mtime_ns for path in (project / "out").rglob("*")}
+    again = denoisplit.train_sequence(trained.specs[0], spec, project / "out", resume=True)
     assert again.folder == run.folder
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == stamps, "finished"
-    (tmp_path / "out" / "summary.json").unlink()
-    changed = images / "both0.ome.tif"
+    assert {path: path.stat().st_mtime_ns for path in (project / "out").rglob("*")} == stamps, "finished"
+    project = project.rename(tmp_path / "cluster")
+    spec = project / "split.yaml"
+    summary = project / "out" / "summary.json"
+    summary.unlink()
+    # A project may be moved, and goes on with other settings that change no result.
+    workers = ["training.workers=1"]
+    denoisplit.train_sequence(trained.specs[0], spec, project / "out", resume=True, split_overrides=workers)
+    assert json.loads(summary.read_text()) == written
+    summary.unlink()
+    changed = project / "images" / "both0.ome.tif"
     OmeTiff(OmeTiff.Options()).write(changed, attrs.evolve(opened(changed), data=opened(changed).data[::-1]))
     with pytest.raises(RunError, match=r"sequence\.json: the images are not those that it was begun with"):
-        denoisplit.train_sequence(trained.specs[0], spec, tmp_path / "out", resume=True)
+        denoisplit.train_sequence(trained.specs[0], spec, project / "out", resume=True)
 
 
 def test_a_sequence_on_a_terminal(trained: Trained) -> None:

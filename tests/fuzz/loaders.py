@@ -16,6 +16,7 @@ from denoisplit.core.registry.registry_file import builtin_manifest, read_manife
 from denoisplit.core.spec import parse_spec, preset_text, resolve, unstructure
 from denoisplit.core.spec.resolution import load_spec
 from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.training.sequence_specs import SequencePlan, plan_sequence
 from denoisplit.plugins.datasets.manifest import Manifest
 from tests.fuzz.engine import Sample, Target
 from tests.fuzz.mutations import (
@@ -53,7 +54,6 @@ _SETS: Final = (
     ),
     *("channels=[a, b, c]", "preset=hdn", "model.noise_model.use=gaussian", "training.learning_rate=1e-3"),
 )
-_PLAN: Final = {"channels": {"a": {"spec": 1}}, "mixed": None}
 
 
 def _one(name: str, mutate: Mutate, content: bytes, **beside: bytes) -> Sample:
@@ -316,15 +316,21 @@ def _read_table(path: Path) -> None:
     dataset.fields()
 
 
+@cache
+def _plan() -> SequencePlan:
+    splitter = resolve(parse_spec(_SHORT, ["data.mixing={mode: sum}"]), installed_registry())
+    return plan_sequence(parse_spec("preset: hdn"), splitter)
+
+
 def _sequence(_: Path) -> Sequence[Sample]:
-    record = json.dumps({"format": 1, **_PLAN}).encode()
+    record = json.dumps({"format": 1, **_plan().to_json()}).encode()
     return [Sample({"sequence.json": record}, {"sequence.json": json_changed}, ".")]
 
 
 def _read_sequence(path: Path) -> None:
     from denoisplit.core.storage.sequence_folder import SequenceFolder
 
-    SequenceFolder(path).require_same(_PLAN)
+    SequenceFolder(path).require_same(_plan().differences_from)
 
 
 LOADERS: Final[Sequence[Target]] = (

@@ -78,7 +78,7 @@ def train_sequence(
     denoising = read_spec(path_of(denoise, "denoise"), denoise_overrides)
     plan = plan_sequence(denoising, load_spec(path_of(split, "split"), split_overrides))
     if resume:
-        folder.require_same(plan.to_json())
+        folder.require_same(plan.differences_from)
         folder.sweep()
         if folder.is_finished:
             _LOG.info("%s: is finished and stays as it is", folder.path)

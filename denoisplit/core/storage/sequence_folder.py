@@ -1,15 +1,13 @@
 """The files of a sequence of runs: denoisers, denoised images, and the splitter that was trained on them."""
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from denoisplit.core.errors import RunError
-from denoisplit.core.storage.digests import NAME
 from denoisplit.core.storage.json_records import read_mapping, write_mapping
 from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
 
@@ -17,6 +15,9 @@ FORMAT: Final = 1
 CHANNELS: Final = "channels"
 CLEAN: Final = "clean"
 _DATA: Final = "data"
+
+_NAMED: Final = 4
+"""Largest number of differences in a message."""
 
 
 @attrs.frozen
@@ -75,8 +76,11 @@ class SequenceFolder:
                 f"Give the folder that 'denoisplit train-sequence --out' wrote."
             )
 
-    def require_same(self, plan: Mapping[str, Any]) -> None:
-        """Check that the sequence started here, if any, has these specs.
+    def require_same(self, differences_from: Callable[[Mapping[str, Any]], tuple[str, ...]]) -> None:
+        """Check that the sequence started here, if any, has certain specs.
+
+        Args:
+            differences_from: tells where these specs differ from those of a record.
 
         Raises:
             RunError: its specs differ, or the folder holds something else.
@@ -85,9 +89,11 @@ class SequenceFolder:
             RunFolder(self.path).require_free()
             return
         begun = self._begun()
-        if {key: value for key, value in begun.items() if key not in (NAME, _DATA)} != _record(plan):
+        found = differences_from(begun) if begun.get("format") == FORMAT else ("format",)
+        if found:
+            named = "; ".join((*found[:_NAMED], *["..."] * (len(found) > _NAMED)))
             raise RunError(
-                f"{self.record}: differs from the specs given with --resume. "
+                f"{self.record}: differs from the specs given with --resume (in {named}). "
                 f"Continue with the same specs and options, or choose another --out."
             )
 
@@ -105,7 +111,7 @@ class SequenceFolder:
 
     def begin(self, plan: Mapping[str, Any], data: str) -> None:
         """Write the specs of all runs and the fingerprint of all images."""
-        write_mapping(self.record, {**_record(plan), _DATA: data})
+        write_mapping(self.record, {"format": FORMAT, **plan, _DATA: data})
 
     def _begun(self) -> dict[str, Any]:
         return read_mapping(self.record, "the record of a sequence", "Start in another folder.")
@@ -114,8 +120,3 @@ class SequenceFolder:
 def file_name(name: str) -> str:
     """A channel name that is safe as part of a file name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-
-
-def _record(plan: Mapping[str, Any]) -> Any:
-    """The plan as read back from a file."""
-    return json.loads(json.dumps({"format": FORMAT, **plan}))

@@ -16,9 +16,10 @@ from denoisplit.core.spec import SpecTree, resolve, resolve_plain, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import merge
+from denoisplit.core.spec.yaml_text import differences
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder, file_name
 from denoisplit.core.training.data.prepare import evaluation_fields, prepare
-from denoisplit.core.training.starts.same_training import without_devices
+from denoisplit.core.training.starts.same_training import decisive, decisive_part, without_devices
 
 PARTS: Final = ("train", "validation", "test")
 _OWN_DATA: Final = ("noise_pairs", "statistics")
@@ -42,6 +43,27 @@ class SequencePlan:
             "denoisers": {name: _plain(spec) for name, spec in self.denoisers.items()},
             "splitter": _plain(self.splitter),
         }
+
+    def differences_from(self, begun: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return where the stored plan of a sequence would give other results, as texts.
+
+        Args:
+            begun: what ``to_json`` gave, read back from a file.
+        """
+        stored = begun.get("denoisers")
+        if not isinstance(stored, Mapping) or set(stored) != set(self.denoisers):
+            return ("channels",)
+        both = [(stored[name], spec, f"denoiser of {name}: ") for name, spec in self.denoisers.items()]
+        return tuple(
+            f"{where}{found}"
+            for plain, spec, where in [*both, (begun.get("splitter"), self.splitter, "splitter: ")]
+            for found in _differences(plain, spec)
+        )
+
+
+def _differences(stored: Any, spec: ResolvedSpec) -> tuple[str, ...]:
+    read = stored if isinstance(stored, Mapping) else {}
+    return differences(decisive_part(read, spec), decisive(spec))
 
 
 def _plain(spec: ResolvedSpec) -> dict[str, Any]:
