@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of a line, or say which one a mistyped word may mean."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from denoisplit.core.registry.contract import did_you_mean
+            from denoisplit.core.errors import did_you_mean
 
             ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)

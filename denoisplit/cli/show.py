@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.errors import PluginError, UnknownComponentError
+from denoisplit.core.errors import PluginError, UnknownComponentError, did_you_mean
 from denoisplit.core.registry.component import Component
-from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.manager import canonical
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.options import Option, code_of, options_of

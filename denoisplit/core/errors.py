@@ -6,7 +6,7 @@ A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one c
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,6 +35,27 @@ def quoted(command: Sequence[object]) -> str:
 
         return list2cmdline(words)
     return shlex.join(words)
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """`` Did you mean X?`` with the closest known word, or nothing."""
+    from difflib import get_close_matches  # only mistakes need it
+
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def require_keywords(method: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse keyword arguments that a method does not have.
+
+    Raises:
+        TypeError: as where Python itself says so.
+    """
+    for name in given:
+        if name not in known:
+            raise TypeError(
+                f"{method}() got an unexpected keyword argument {name!r}.{did_you_mean(name, known)}"
+            )
 
 
 def printable(text: str) -> str:

@@ -162,13 +162,18 @@ def test_bioimage_io_asks_for_licence_and_authors(experiment: Experiment, tmp_pa
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
+        (
+            {"licence": "MIT"},
+            TypeError,
+            r"^export\(\) got an .* 'licence'\. Did you mean license\?",
+        ),
         ({"license": "my own"}, ExportError, r"does not take this --license \(got 'my own'"),
         ({"title": "a/b:c*d"}, ExportError, r"does not take this --title \(got 'a/b:c\*d'"),
         ({"image": np.ones((20, 200))}, ExportError, r"too small \(got \[20, 200\] pixels\)"),
         ({"image": np.ones((2, 200, 200))}, ExportError, r"other axes than the network"),
         ({"image": "none.tif"}, ImageError, r"none\.tif"),
     ],
-    ids=["license", "title", "small", "stack", "no file"],
+    ids=["spelling", "license", "title", "small", "stack", "no file"],
 )
 def test_words_that_do_not_fit(
     words: Any, error: type[Exception], message: str, run: Run, tmp_path: Path

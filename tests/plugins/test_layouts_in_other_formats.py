@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tifffile
 import zarr
 
 from denoisplit.core.arrays import Float32Array
@@ -115,7 +116,8 @@ def test_a_table_names_folders_and_images_inside_files(tmp_path: Path) -> None:
 def test_a_pattern_that_matches_nothing_is_told_what_is_there(tmp_path: Path) -> None:
     for name in ("a.ome.zarr", "b.ome.zarr", "c.h5"):
         write(tmp_path / "mito" / name, pixels(0), "yx")
-    there = r"There are other images: 1 ending in \.h5, 2 ending in \.ome\.zarr\.$"
+    tifffile.imwrite(tmp_path / "mito" / "d.TIF", pixels(0))
+    there = r"There are other images: 1 ending in \.TIF, 1 ending in \.h5, 2 ending in \.ome\.zarr\.$"
     with pytest.raises(ImageError, match=r"no file matches \(got observed='\*\.tif\*'\).*" + there):
         made(Folder, tmp_path / "mito").fields()
     for cls in (ChannelFiles, SeparateChannels):

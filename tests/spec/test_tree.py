@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from denoisplit.core.documents import plain, read_document
-from denoisplit.core.errors import SpecError
-from denoisplit.core.registry.contract import did_you_mean
+from denoisplit.core.errors import SpecError, did_you_mean
 from denoisplit.core.spec import parse_spec, preset_names, read_spec
 
 

@@ -54,6 +54,19 @@ def test_a_single_field_is_cut_so_that_a_patch_fits_its_training_part(side: int)
     assert held.gap >= plan.size.patch
 
 
+def test_images_much_smaller_than_the_others_are_named() -> None:
+    sides = {"a.tif": 256, "a_thumb.tif": 32, "b.tif": 250}
+    images = tuple(
+        FoundImage(path=PurePosixPath(name), axes="cyx", shape=(2, side, side), dtype="uint16")
+        for name, side in sides.items()
+    )
+    found = Found(folder=Path("data"), images=images)
+    plan = decide(found, arrange(found), Facts(channels=(BRIGHT, BRIGHT)), MACHINE, ALL)
+    assert plan.size.patch == 32
+    (remark,) = (remark for remark in plan.remarks if "patches have only" in remark)
+    assert remark.startswith("a_thumb.tif: smaller than the others (move them away if they are thumbnails)")
+
+
 def test_a_single_field_is_too_little_where_it_cannot_be_cut() -> None:
     with pytest.raises(ImageError, match="one field of view is too little"):
         planned("a.tif", abilities=FEW)

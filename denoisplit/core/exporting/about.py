@@ -6,7 +6,7 @@ from typing import TypedDict, Unpack
 import attrs
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, require_keywords
 from denoisplit.core.given import require, texts_of
 from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.storage.image_files import open_given
@@ -46,9 +46,11 @@ def about_of(**words: Unpack[Words]) -> About:
     """Check the words.
 
     Raises:
+        TypeError: ``export`` has no such argument.
         ArgumentError: a word of a wrong type.
         ImageError: the image cannot be read, or has several channels or frames.
     """
+    require_keywords("export", words, Words.__annotations__)
     texts = {name: words.get(name, "") for name in ("title", "description", "license")}
     for name, given in texts.items():
         require(isinstance(given, str), name, given, "text")

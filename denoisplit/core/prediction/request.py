@@ -10,14 +10,13 @@ import numpy as np
 from attrs.validators import ge
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import SpecError, require_keywords
 from denoisplit.core.given import is_whole, path_of, require, shown
 from denoisplit.core.images.lazy import LazyArray, without_mask
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
-from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.image_files import open_labels
@@ -141,12 +140,7 @@ def request_of(method: str, how: How) -> Request:
         TypeError: the method has no such argument, as where Python itself says so.
         DenoisplitError: see ``Request``.
     """
-    known = tuple(How.__annotations__)
-    for name in how:
-        if name not in known:
-            raise TypeError(
-                f"{method}() got an unexpected keyword argument {name!r}.{did_you_mean(name, known)}"
-            )
+    require_keywords(method, how, How.__annotations__)
     return Request(**how)
 
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry.contract import BASES, did_you_mean, imported
+from denoisplit.core.errors import BrokenPluginError, did_you_mean
+from denoisplit.core.registry.contract import BASES, imported
 
 KINDS = tuple(BASES)
 """The kinds of components; a new kind needs a decision record and a built-in component that uses it."""

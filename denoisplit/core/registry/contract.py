@@ -1,6 +1,5 @@
 """The kinds of components and their bases."""
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Final
@@ -34,9 +33,3 @@ def imported(target: str) -> object:
     """Import the object that ``package.module:Name`` names."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def did_you_mean(word: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:
-    """`` Did you mean X?`` with the closest known word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {close[0]}?" if close else ""

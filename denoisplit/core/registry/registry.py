@@ -7,9 +7,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from denoisplit.core.errors import DuplicateNameError, UnknownComponentError
+from denoisplit.core.errors import DuplicateNameError, UnknownComponentError, did_you_mean
 from denoisplit.core.registry.component import KINDS, Component
-from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, Plugins, canonical
 
 NOTEBOOK: Final = "notebook"

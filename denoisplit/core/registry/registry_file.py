@@ -13,9 +13,8 @@ from typing import Final
 import attrs
 
 from denoisplit.core.documents import Node, read_document, read_text, show
-from denoisplit.core.errors import BrokenPluginError, SpecError
+from denoisplit.core.errors import BrokenPluginError, SpecError, did_you_mean
 from denoisplit.core.registry.component import ROW
-from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.hookspecs import Register, hookimpl
 
 FILE_NAME: Final = "registry.yaml"

@@ -9,8 +9,7 @@ from typing import Any, Final, get_args, get_origin
 import attrs
 
 from denoisplit.core.documents import Node, plain, problem_at, show
-from denoisplit.core.errors import DenoisplitError, PluginError
-from denoisplit.core.registry.contract import did_you_mean
+from denoisplit.core.errors import DenoisplitError, PluginError, did_you_mean
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.options import FACTORY, type_hints
 from denoisplit.core.spec.records import BY_NAME, KIND, Chosen

@@ -9,9 +9,8 @@ from pathlib import Path
 import attrs
 
 from denoisplit.core.documents import Node, read_document, read_text, show
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import SpecError, did_you_mean
 from denoisplit.core.given import path_of, texts_of
-from denoisplit.core.registry.contract import did_you_mean
 
 PRESET = "preset"
 USE = "use"

@@ -7,9 +7,8 @@ import attrs
 from attrs.validators import ge, matches_re, min_len
 
 from denoisplit.core.documents import plain, read_document, read_text
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, did_you_mean
 from denoisplit.core.registry import installed_registry
-from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.spec.training import MODEL
 from denoisplit.core.storage.atomic import write_bytes
 from denoisplit.core.storage.digests import file_hash

@@ -268,12 +268,21 @@ def _remarks(
             "scores that mean something, put whole files into folders train and test."
         )
     if size.shrunk:
-        remarks.append(f"The images are small, so patches have only {size.patch} pixels.")
+        remarks.append(f"{_small(train)}, so patches have only {size.patch} pixels.")
     if (dull := _dull(named, facts.channels)) and len(named.names) > 1:
         remarks.append(
             f"{listed(dull)}: more than five times dimmer than the brightest; it is harder to find."
         )
     return remarks
+
+
+def _small(train: Part) -> str:
+    """Say which images are small: some of them, which may be thumbnails, or all."""
+    sides = {image.path: min(image.sides) for image in train.observed}
+    small = [str(path) for path, side in sides.items() if 2 * side <= max(sides.values())]
+    if not small:
+        return "The images are small"
+    return f"{listed(small)}: smaller than the others (move them away if they are thumbnails)"
 
 
 def _pixels(part: Part) -> int:

@@ -131,10 +131,12 @@ class ImageFiles:
         place = folder / PurePosixPath(self._divided(pattern)[0]).parent
         if _WILD.search(str(place.relative_to(folder))) or not place.is_dir():
             return ""
-        names = [entry.name.lower() for entry in place.iterdir() if self._is_image(entry, folder)]
+        names = [entry.name for entry in place.iterdir() if self._is_image(entry, folder)]
         names = [name for name in names if not is_hidden(Path(name))]
         longest = sorted(self.suffixes, key=len, reverse=True)
-        endings = Counter(next((s for s in longest if name.endswith(s)), "") for name in names)
+        # As they are written, since patterns go by capitals.
+        lengths = [next((len(s) for s in longest if name.lower().endswith(s)), 0) for name in names]
+        endings = Counter(name[len(name) - n :] for name, n in zip(names, lengths, strict=True))
         counted = ", ".join(f"{count} ending in {end}" for end, count in sorted(endings.items()) if end)
         return f" There are other images: {counted}." if counted else ""
 
