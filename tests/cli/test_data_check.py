@@ -76,7 +76,7 @@ def test_what_is_odd_is_said_and_does_not_fail(spec: Path, tmp_path: Path) -> No
     assert "train: only 2 fields." in said
     assert "train (mito, actin): up to " in said
     assert "They look saturated" in said
-    assert "The fields differ in pixel size: 0.2 x 0.2 µm (1 fields), 0.1 x 0.1 µm (2 fields)." in said
+    assert "The fields differ in pixel size: 0.2 x 0.2 µm (1 field), 0.1 x 0.1 µm (2 fields)." in said
     said = checked(spec, "--set", "data.train.observed=f5.tif").stdout.partition("Warnings:")[2]
     assert "train: actin is much fainter than mito" in said
     assert "train: only 1 field." in said
@@ -105,6 +105,17 @@ def test_what_cannot_be_trained_is_an_error_and_the_rest_is_still_listed(
     assert words in result.stdout.partition("Errors:")[2]
     if "channels" not in change:
         assert "train: 4 fields" in result.stdout
+
+
+def test_one_fault_of_two_splits_is_told_once(spec: Path, tmp_path: Path) -> None:
+    said = checked(spec, "--set", "data.validation.path=train").stdout
+    errors = said.partition("Errors:\n")[2].splitlines()
+    assert len(errors) == 1
+    assert "train field 'f0.tif' and validation field 'f0.tif' have the same pixels" in errors[0]
+    assert "exposures" not in said
+    (tmp_path / "train" / "f1.tif").write_bytes(b"II*")
+    said = checked(spec, "--set", "data.validation.path=train").stdout
+    assert len(said.partition("Errors:\n")[2].splitlines()) == 1
 
 
 def test_structures_of_different_fields_are_named_as_such(tmp_path: Path) -> None:

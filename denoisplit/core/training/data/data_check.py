@@ -103,7 +103,10 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     names = spec.data.recorded or spec.channels
     found = _splits(spec, names, errors, warnings)
     read = {name: fields for name, fields in found.items() if fields}
-    prints = _fingerprints(read, errors)
+    prints, repeated = _fingerprints(read)
+    errors += repeated
+    if not repeated and (spec.data.validation is not None or spec.data.test is not None):
+        errors += _shared_scenes(read)
     splits = []
     for name, fields in read.items():
         errors += _misshapen(spec, fields)
@@ -123,11 +126,12 @@ def check_data(spec: ResolvedSpec) -> DataReport:
         errors += refused_noise(spec, found["train"], (*found["validation"], *found["test"]))
     warnings += told_pixel_sizes(everything)
     warnings += told_same_channels(names, everything)
-    warnings += told_exposures(spec.data.noise_pairs, everything)
+    # The same images in two splits are told already.
+    warnings += told_exposures(spec.data.noise_pairs, found["train"] if repeated else everything)
     return DataReport(
         supervision=supervision(spec, everything),
         splits=tuple(splits),
-        errors=tuple(errors),
+        errors=tuple(dict.fromkeys(errors)),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
@@ -161,11 +165,6 @@ def _splits(
             errors.append(str(error))
     if data.test is not None:
         found["test"] = read(data.test)
-    if data.validation is not None or data.test is not None:
-        try:
-            refuse_shared_scenes(tuple(found.items()))
-        except ImageError as error:
-            errors.append(str(error))
     try:
         require_mixed_as_recorded(found["train"], data.mixing, fresh=data.degradation.fresh)
     except ImageError as error:
@@ -226,25 +225,34 @@ def _first_of(fields: Sequence[Field]) -> str:
     return f"field {fields[0].name!r}" + (f" and {others} more" if others else "")
 
 
-def _fingerprints(splits: Mapping[str, Sequence[Field]], errors: list[str]) -> dict[str, tuple[str, ...]]:
-    """Fingerprints of the fields of every split; note splits that share pixels."""
+def _fingerprints(splits: Mapping[str, Sequence[Field]]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Return the fingerprints of the fields of every split, and what is wrong where splits share pixels."""
     train, validation, test = (splits.get(name, ()) for name in ("train", "validation", "test"))
     try:
         found = assert_disjoint(train, validation, test)
     except ImageError as error:
-        errors.append(str(error))
-        return {name: tuple(field_fingerprint(field) for field in fields) for name, fields in splits.items()}
+        prints = {name: tuple(map(field_fingerprint, fields)) for name, fields in splits.items()}
+        return prints, [str(error)]
     known = {"train": found.train, "validation": found.validation, "test": found.test}
-    return {name: tuple(marks.observed for marks in known[name]) for name in splits}
+    return {name: tuple(marks.observed for marks in known[name]) for name in splits}, []
+
+
+def _shared_scenes(splits: Mapping[str, tuple[Field, ...]]) -> list[str]:
+    try:
+        refuse_shared_scenes(tuple(splits.items()))
+    except ImageError as error:
+        return [str(error)]
+    return []
 
 
 def _odd(split: str, fields: Sequence[Field], prints: Sequence[str]) -> list[str]:
     said = []
     seen: dict[str, str] = {}
     for field, fingerprint in zip(fields, prints, strict=True):
-        first = seen.setdefault(fingerprint, field.name)
-        if first != field.name:
+        if fingerprint in seen:
+            first = seen[fingerprint]
             said.append(f"{split}: {field.name} has the same pixels as {first}. Remove one of them.")
+        seen.setdefault(fingerprint, field.name)
     kinds = {file.dtype for field in fields for file in field.files if file.role == "observed" and file.dtype}
     if len(kinds) > 1:
         said.append(

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from denoisplit.core.errors import counted
 from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.block_walks import thinned
 from denoisplit.core.images.data_fingerprint import array_fingerprint
@@ -99,5 +100,5 @@ def told_pixel_sizes(fields: Sequence[Field]) -> list[str]:
     counts = Counter(field.pixel_size for field in fields)
     if len(counts) <= 1:
         return []
-    listed = ", ".join(f"{size or 'unknown'} ({count} fields)" for size, count in counts.items())
+    listed = ", ".join(f"{size or 'unknown'} ({counted(count, 'field')})" for size, count in counts.items())
     return [f"The fields differ in pixel size: {listed}. Rescale them to the same one, or leave some out."]
