@@ -54,8 +54,7 @@ class DataSpec:
     clip: intensity at which all images are cut off.
     statistics: pixels from which the normalisation is computed.
     noise_pairs: pixels to which noise models are fitted: ``repeats`` of one field, ``clean`` references,
-        ``bootstrap`` (a smoothed image replaces the signal), or ``auto`` (the first of these that the data
-        has).
+        ``bootstrap`` (what neighbours tell of a pixel), or ``auto`` (the first of these that the data has).
     """
 
     train: Chosen = attrs.field(metadata={KIND: "dataset"})
