@@ -15,7 +15,6 @@ from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import refuse_shared_scenes
 from denoisplit.core.images.recorded_mixed import require_mixed_as_recorded
 from denoisplit.core.images.splits import split_fields
-from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.start_folder import remarks_on_start, require_known_start
 from denoisplit.core.training.data.hidden_flaws import (
@@ -28,6 +27,7 @@ from denoisplit.core.training.data.hidden_flaws import (
 from denoisplit.core.training.data.noise_sources import refused_noise
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.supervision import supervision
+from denoisplit.core.training.data.unfit_sizes import misshapen, too_small
 from denoisplit.core.training.data.wrong_partners import told_wrong_partners
 
 SATURATED: Final = 5e-4
@@ -109,9 +109,9 @@ def check_data(spec: ResolvedSpec) -> DataReport:
         errors += _shared_scenes(read)
     splits = []
     for name, fields in read.items():
-        errors += _misshapen(spec, fields)
+        errors += misshapen(spec, fields)
         if name == "train":
-            errors += _too_small(spec, fields)
+            errors += too_small(spec, fields)
         warnings += _odd(name, fields, prints[name])
         warnings += told_hot_pixels(name, fields)
         warnings += told_wrong_partners(name, fields)
@@ -185,44 +185,6 @@ def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
         # One pixel is always the brightest; any others at the same value were clipped.
         at_highest=sum(one.at_highest - 1 for one in found) / sum(math.prod(image.shape) for image in images),
     )
-
-
-def _misshapen(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
-    count = spec.model.dimensions
-    other = [field for field in fields if field.observed.ndim - 1 != count]
-    if not other:
-        return []
-    got = other[0].observed.shape[1:]
-    told = f"{_first_of(other)}: a {count}D model needs {count} spatial axes (got shape {got})."
-    return [f"{told} Set model.dimensions, or dimensions of the data set."]
-
-
-def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
-    patch = patch_sides(spec.training.patch, spec.model.dimensions)
-    small = [
-        field
-        for field in fields
-        if field.observed.ndim - 1 == len(patch)
-        and any(s < p for s, p in zip(field.observed.shape[1:], patch, strict=True))
-    ]
-    if not small:
-        return []
-    least = _largest_patch(patch, [field.observed.shape[1:] for field in small])
-    got = small[0].observed.shape[1:]
-    told = f"{_first_of(small)}: smaller than a patch of {patch} pixels (got {got})."
-    return [f"{told} Lower training.patch to {least} or less, or leave such fields out."]
-
-
-def _largest_patch(patch: tuple[int, ...], shapes: Sequence[tuple[int, ...]]) -> int | list[int]:
-    """Return the largest patch of all of these images: one side, or several for flat stacks."""
-    plane = min(*patch[-2:], *(side for shape in shapes for side in shape[-2:]))
-    stack = [min(sides) for sides in zip(patch[:-2], *(shape[:-2] for shape in shapes), strict=True)]
-    return plane if all(side == plane for side in stack) else [*stack, plane, plane]
-
-
-def _first_of(fields: Sequence[Field]) -> str:
-    others = len(fields) - 1
-    return f"field {fields[0].name!r}" + (f" and {others} more" if others else "")
 
 
 def _fingerprints(splits: Mapping[str, Sequence[Field]]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
