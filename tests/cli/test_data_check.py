@@ -193,6 +193,29 @@ def test_exposures_of_one_place_in_two_data_sets_are_an_error(spec: Path, tmp_pa
     assert "train field 'f2.tif' and validation field 'g.tif' are exposures of one place" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("scale", "level", "line"),
+    [(1.0, 0.0, ""), (1.1, 0.0, ""), (1 / 4096, 0.0, "noisy is about 40"), (1.0, -900.0, " x clean + ")],
+)
+def test_clean_images_in_other_counts_are_told(
+    spec: Path, tmp_path: Path, scale: float, level: float, line: str
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        scene = gaussian_filter(rng.random((2, 48, 48)) ** 8, (0, 4, 4)) * 8000 + 100
+        write(tmp_path / "train" / f"f{number}.tif", rng.poisson(scene).astype(np.float32))
+        (tmp_path / "clean").mkdir(exist_ok=True)
+        clean = (scene * scale + level).astype(np.float32)
+        tifffile.imwrite(tmp_path / "clean" / f"f{number}.tif", clean, imagej=True, metadata={"axes": "CYX"})
+    said = checked(
+        spec, "--set", "data.train.observed=f*.tif", "--set", "data.train.clean=../clean/f*.tif"
+    ).stdout
+    assert "train: 4 fields" in said
+    told = [one for one in said.splitlines() if "in other counts than the noisy ones" in one]
+    assert len(told) == (2 if line else 0)
+    assert all(line in one for one in told), told
+
+
 def test_partners_of_other_fields_are_told(spec: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     scenes = [gaussian_filter(rng.random((2, 48, 48)) ** 8, (0, 2, 2)) * 800 + 100 for _ in range(4)]

@@ -17,6 +17,7 @@ from denoisplit.core.images.recorded_mixed import require_mixed_as_recorded
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.start_folder import remarks_on_start, require_known_start
+from denoisplit.core.training.data.clean_counts import told_other_counts
 from denoisplit.core.training.data.hidden_flaws import (
     told_exposures,
     told_hot_pixels,
@@ -119,6 +120,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
             channels = tuple(_summary(channel, i, fields) for i, channel in enumerate(names))
             warnings += _intensities(name, channels)
             warnings += told_pixels(name, names, fields)
+            warnings += told_other_counts(name, names, fields)
             splits.append(SplitSummary(name=name, fields=fields, channels=channels))
     warnings += _saturated(splits)
     everything = [field for fields in read.values() for field in fields]
