@@ -35,6 +35,23 @@ def test_the_seed_chooses_which_fields_are_held_out() -> None:
     assert {hold_out(fields(10), 0.1, seed)[1][0].name for seed in range(100)} == {f"f{i}" for i in range(10)}
 
 
+def test_overlapping_crops_stay_together() -> None:
+    """Two images, cut into crops that overlap; validation has all crops of one of them."""
+    images = [np.random.default_rng(seed).poisson(50.0, (1, 96, 96)) for seed in (1, 2)]
+    crops = [
+        Field(name=f"{number} {place}", observed=image[:, place : place + 48].astype(np.float32))
+        for place in (0, 24, 48)
+        for number, image in enumerate(images)
+    ]
+    for seed in range(3):
+        train, validation = hold_out(crops, 0.2, seed)
+        for part in (train, validation):
+            assert len({field.name[0] for field in part}) == 1
+            assert len(part) == 3
+    with pytest.raises(ImageError, match=r"all 3 fields are exposures of one place, .* or overlap"):
+        hold_out(crops[::2], 0.5, 0)
+
+
 def test_one_field_cannot_be_split() -> None:
     with pytest.raises(ImageError, match=r"data\.validation"):
         hold_out(fields(1), 0.1, 0)

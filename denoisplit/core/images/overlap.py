@@ -6,7 +6,7 @@ image. Two images overlap if several of their blocks agree at one and the same s
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -95,6 +95,15 @@ def overlapping(fields: Sequence[Field], others: Sequence[Field]) -> tuple[bool,
     return tuple(_common(kept_blocks([field], rarity), blocks) is not None for field in fields)
 
 
+def overlapping_pairs(fields: Sequence[Field]) -> tuple[tuple[int, int], ...]:
+    """Numbers of all fields, two by two, that share pixels, the lower first; see ``first_overlap``."""
+    blocks = kept_blocks(fields, rarity_of(fields))
+    own = np.unique(np.stack([blocks.hashes, blocks.fields.astype(np.uint64)]), axis=1)[0]
+    shared = np.unique(own[1:][own[1:] == own[:-1]])
+    found = {(one, other) for one, other, _ in _alike(blocks, blocks, shared) if one < other}
+    return tuple(sorted(found))
+
+
 def rarity_of(fields: Sequence[Field]) -> int:
     """Return of how many blocks one is kept; all fields need the same, or equal blocks would not meet."""
     return KEPT * max(1, sum(math.prod(field.observed.shape) for field in fields) // _MANY_PIXELS)
@@ -119,10 +128,15 @@ def kept_blocks(fields: Sequence[Field], rarity: int = KEPT) -> Blocks:
 def _common(one: Blocks, other: Blocks) -> tuple[int, int, tuple[int, int]] | None:
     """Return a field of each that share enough blocks at one shift, and the shift."""
     candidates = np.intersect1d(_distinct(one.hashes), _distinct(other.hashes), assume_unique=True)
+    return next(_alike(one, other, candidates), None)
+
+
+def _alike(one: Blocks, other: Blocks, candidates: Hashes) -> Iterator[tuple[int, int, tuple[int, int]]]:
+    """Yield every field of each that share enough of some blocks at one shift, and the shift."""
     if candidates.size >= AGREEING:
         candidates = candidates[_rare(candidates, one) & _rare(candidates, other)]
     if candidates.size < AGREEING:
-        return None
+        return
     everything = (one, other)
     one, other = (blocks.only(np.isin(blocks.hashes, candidates)) for blocks in everything)
     votes: dict[tuple[int, int, int, int], set[int]] = {}
@@ -141,8 +155,7 @@ def _common(one: Blocks, other: Blocks) -> tuple[int, int, tuple[int, int]] | No
         if len(agreeing) < AGREEING:
             continue
         if _convincing(*everything, (first, second), (by[0], by[1]), agreeing):
-            return first, second, (by[0], by[1])
-    return None
+            yield first, second, (by[0], by[1])
 
 
 def _convincing(

@@ -12,6 +12,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.cut_fields import cut_fields
 from denoisplit.core.images.exposures import refuse_shared_scenes, scenes_of
+from denoisplit.core.images.overlap import overlapping_pairs
 
 Rule = Literal["random", "named", "regions", "test_first", "interleaved"]
 
@@ -69,7 +70,8 @@ def hold_out(
 ) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
     """Split fields at random into training and validation; a field is never cut.
 
-    Exposures of one place, or frames of one movie, stay together; see ``scenes_of``.
+    Exposures of one place and frames of one movie stay together, see ``scenes_of``, and so do fields that
+    share pixels, such as overlapping crops, see ``overlapping_pairs``.
 
     Args:
         fields: fields of at least two scenes.
@@ -87,12 +89,12 @@ def hold_out(
             f"data: one field cannot be split into training and validation (got {len(fields)} fields). "
             f"Give data.validation, or more fields, or cut it with data.split.rule: regions."
         )
-    scenes = scenes_of(fields)
+    scenes = _apart(fields)
     if len(scenes) < 2:
         raise ImageError(
-            f"data: all {len(fields)} fields are exposures of one place, or frames of one movie, so none can "
-            f"be held out (got 1 scene). Give images of other places, or hold out a part of each with "
-            f"data.split: {{rule: regions}}; noise_pairs: repeats learns the noise from exposures."
+            f"data: all {len(fields)} fields are exposures of one place, frames of one movie, or overlap, so "
+            f"none can be held out (got 1 scene). Give images of other places, or hold out a part of each "
+            f"with data.split: {{rule: regions}}; noise_pairs: repeats learns the noise from exposures."
         )
     count = min(max(round(fraction * len(scenes)), 1), len(scenes) - 1)
     drawn = np.random.default_rng(seed).permutation(len(scenes))[:count].tolist()
@@ -101,6 +103,15 @@ def hold_out(
         tuple(field for i, field in enumerate(fields) if i not in held),
         tuple(field for i, field in enumerate(fields) if i in held),
     )
+
+
+def _apart(fields: Sequence[Field]) -> list[tuple[int, ...]]:
+    """Group fields that know of each other, in the order of the fields."""
+    group = {i: set(scene) for scene in scenes_of(fields) for i in scene}
+    for one, other in overlapping_pairs(fields):
+        joined = group[one] | group[other]
+        group |= dict.fromkeys(joined, joined)
+    return sorted({tuple(sorted(scene)) for scene in group.values()})
 
 
 def split_fields(
