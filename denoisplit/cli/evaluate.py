@@ -74,7 +74,7 @@ def evaluate(
     from denoisplit.core.assessment.worth import gains, measure, sentence
     from denoisplit.core.runs.evaluation import FIGURES, write_figures
     from denoisplit.core.storage.atomic import write_text
-    from denoisplit.core.storage.image_files import open_labels
+    from denoisplit.core.storage.label_files import open_labels
     from denoisplit.core.storage.write_guards import require_apart, require_figure, require_ours
     from denoisplit.core.training.data.independence import independence
     from denoisplit.core.training.data.prepare import OTHER_IMAGES, evaluation_data, require_clean
@@ -99,7 +99,7 @@ def evaluate(
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     known = independence(loaded.bundle, spec, given)
     calibrated_for, loaded = loaded.spec.prediction.orientations, loaded.on(spec)
-    marked = [open_labels(path)[...] for path in labels] if labels else None
+    marked = [open_labels(path).in_order()[...] for path in labels] if labels else None
     with progress("Evaluating") as tell:
         scores, evaluated = loaded.evaluate(
             fields,

@@ -13,7 +13,8 @@ from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.reports import Reports
-from denoisplit.core.storage.image_files import ImageInputs, file_of, open_given, open_labels
+from denoisplit.core.storage.image_files import ImageInputs, file_of, open_given
+from denoisplit.core.storage.label_files import open_labels
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.storage.write_guards import require_apart, require_ours
@@ -48,7 +49,7 @@ def _flaws(run: Path, image: Path, labels: Path | None, how: How) -> list[Denois
     checks: tuple[Callable[[], object], ...] = (
         run_is_there,
         lambda: open_given(image, how["axes"]),
-        lambda: labels is None or open_labels(labels, lazily=True),
+        lambda: labels is None or open_labels(labels),
         lambda: Request(**how),
     )
     found = []

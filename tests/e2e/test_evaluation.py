@@ -130,7 +130,7 @@ def test_numbers_tables_and_figures(experiment: Experiment, tmp_path: Path) -> N
     tifffile.imwrite(labels, cells[1:])
     refused = evaluate(experiment.run, "--labels", labels)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "of one plane or stack of it (got (20, 21), not (21, 21))" in refused.stderr
+    assert "of one plane of it (got (20, 21), not (21, 21))" in refused.stderr
     taken = evaluate(experiment.run, "--figures", labels)
     assert (taken.exit_code, taken.stderr) == (
         2,

@@ -5,12 +5,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import tifffile
 
 import denoisplit
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Image
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
+from denoisplit.core.storage.image_files import save_image
+from denoisplit.core.sums.label_sums import LabelSum
 from denoisplit.plugins.calibrators.region import Region
 from tests.cli.refusals import refused
 from tests.cli.refusals import run as command
@@ -140,3 +145,67 @@ def test_without_labels_there_are_no_sums(run: denoisplit.Run, folder: Path) -> 
     assert prediction.sums is None
     with pytest.raises(denoisplit.DenoisplitError, match="there are no sums to write"):
         prediction.save_sums(folder / "none.csv")
+
+
+def _of_one_place(shape: tuple[int, ...], place: tuple[int, ...]) -> npt.NDArray[np.uint16]:
+    """Labels with a single region, in the plane at one place."""
+    labels = np.zeros(shape, dtype=np.uint16)
+    labels[place][3:9, 5:20] = 1
+    return labels
+
+
+def _rows(found: denoisplit.Prediction) -> tuple[LabelSum, ...]:
+    assert found.sums is not None
+    return found.sums.rows
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "where"),
+    [
+        ("ztyx", (2, 3, 24, 32), {(2, 1)}),
+        ("tzyx", (3, 2, 24, 32), {(2, 1)}),
+        ("zyx", (2, 24, 32), {(0, 1), (1, 1), (2, 1)}),
+        ("tyx", (3, 24, 32), {(2, 0), (2, 1)}),
+        ("yx", (24, 32), {(t, z) for t in range(3) for z in range(2)}),
+    ],
+)
+def test_labels_lie_where_their_axes_say(
+    run: denoisplit.Run, tmp_path: Path, axes: str, shape: tuple[int, ...], where: set[tuple[int, int]]
+) -> None:
+    """The image is z, then t; the result is t, then z, as are the places of the sums."""
+    image = np.random.default_rng(5).uniform(90, 130, (2, 3, 24, 32)).astype(np.float32)
+    save_image(tmp_path / "image.ome.tif", Image(data=image, axes="ztyx", channel_names=()))
+    labels = _of_one_place(shape, tuple({"t": 2, "z": 1}[letter] for letter in axes[:-2]))
+    save_image(tmp_path / "labels.ome.tif", Image(data=labels, axes=axes, channel_names=()))
+    found = run.predict(tmp_path / "image.ome.tif", samples=2, labels=tmp_path / "labels.ome.tif")
+    assert {row.position for row in _rows(found)} == where
+    for row in _rows(found):
+        (t, z), channel = row.position, run.spec.channels.index(row.channel)
+        assert row.sum == pytest.approx(
+            float(found.mean[t, channel, z, 3:9, 5:20].sum(dtype=float)), rel=1e-5
+        )
+
+
+@pytest.mark.parametrize("ending", ["npy", "tif"])
+def test_labels_without_axes_have_those_of_the_image_that_has_their_shape(
+    run: denoisplit.Run, tmp_path: Path, ending: str
+) -> None:
+    image = np.random.default_rng(5).uniform(90, 130, (2, 3, 24, 32)).astype(np.float32)
+    labels = _of_one_place((2, 3, 24, 32), (1, 2))
+    path = tmp_path / f"labels.{ending}"
+    np.save(path, labels) if ending == "npy" else tifffile.imwrite(path, labels, photometric="minisblack")
+    known = run.predict(image, axes="ztyx", samples=2, labels=labels)
+    found = run.predict(image, axes="ztyx", samples=2, labels=path)
+    assert {row.position for row in _rows(found)} == {row.position for row in _rows(known)} == {(2, 1)}
+    assert [row.sum for row in _rows(found)] == [row.sum for row in _rows(known)]
+    turned = run.predict(image.T[..., 0, 0], axes="xy", samples=2, labels=labels[1, 2].T)
+    assert _rows(turned)[0].sum == pytest.approx(float(turned.mean[0, 3:9, 5:20].sum(dtype=float)), rel=1e-5)
+
+
+def test_labels_with_an_axis_that_the_image_lacks_are_refused(run: denoisplit.Run, tmp_path: Path) -> None:
+    labels = Image(data=_of_one_place((3, 24, 32), (1,)), axes="tyx", channel_names=())
+    save_image(tmp_path / "labels.ome.tif", labels)
+    with pytest.raises(
+        ImageError, match=r"labels of array: axis t: it cannot be dropped \(got 3 positions\)"
+    ):
+        run.predict(np.ones((24, 32), dtype=np.float32), samples=2, labels=tmp_path / "labels.ome.tif")

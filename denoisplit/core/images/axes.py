@@ -91,6 +91,18 @@ def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
     return proposals
 
 
+class UnnamedAxesError(ImageError):
+    """An image does not say what its axes are, and its shape does not tell.
+
+    Attributes:
+        shape: shape of the image.
+    """
+
+    def __init__(self, message: str, shape: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.shape = shape
+
+
 def ambiguous_axes(
     shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = (), *, subject: str = "the file"
 ) -> ImageError:
@@ -108,14 +120,16 @@ def ambiguous_axes(
         )
     likely = proposals or propose_axes(shape)
     if not likely:
-        return ImageError(
+        return UnnamedAxesError(
             f"{where}: {subject} does not say what its axes are (got shape {shape}). "
-            f"Give one letter of '{AXES}' per axis with axes (--axes)."
+            f"Give one letter of '{AXES}' per axis with axes (--axes).",
+            shape,
         )
     listed = f"{', '.join(likely[:-1])} or {likely[-1]}" if len(likely) > 1 else likely[0]
-    return ImageError(
+    return UnnamedAxesError(
         f"{where}: {subject} does not say what its axes are (got shape {shape}: could be {listed}). "
-        f"Give axes='{likely[0]}' (--axes {likely[0]}) or what is right."
+        f"Give axes='{likely[0]}' (--axes {likely[0]}) or what is right.",
+        shape,
     )
 
 

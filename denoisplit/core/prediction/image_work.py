@@ -90,9 +90,11 @@ class ImageWork:
         )
         require_possible(self._asked, samples=self.fewest, calibrated=self.calibrated)
         self.divisions: tuple[Division | None, ...] | None = None
-        labels = request.label_image(lazily=memory is not None)
-        if labels is not None:
+        marked = request.label_image()
+        if marked is not None:
             where, plane = f"labels of {image.source}", self.planes.plane_shape[1:]
+            placed = marked.placed(image, self.planes)
+            labels = placed if memory is not None else np.asarray(placed[...])
             self.divisions = label_divisions(labels, self.planes.shape, plane, where)
         self._lazily = memory is not None or is_lazy(image.data)
         self.seen = lru_cache(_KEPT)(self._read)

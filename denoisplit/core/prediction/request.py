@@ -12,14 +12,14 @@ from attrs.validators import ge
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import SpecError, require_keywords
 from denoisplit.core.given import is_whole, path_of, require, shown
-from denoisplit.core.images.lazy import LazyArray, without_mask
+from denoisplit.core.images.lazy import without_mask
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.storage.image_files import open_labels
+from denoisplit.core.storage.label_files import LabelImage, open_labels
 
 Labels = AnyArray | str | os.PathLike[str] | None
 """A label image, or its file."""
@@ -126,11 +126,13 @@ class Request:
             tile=number_of("tile", defaults.tile if self.tile is None else self.tile),
         )
 
-    def label_image(self, *, lazily: bool) -> LazyArray | None:
-        """The label image, read from its file if needed; ``lazily`` leaves a large one there."""
-        if self.labels is None or isinstance(self.labels, np.ndarray):
-            return self.labels
-        return open_labels(path_of(self.labels, "labels"), lazily=lazily)
+    def label_image(self) -> LabelImage | None:
+        """The label image; that of a file stays there."""
+        if self.labels is None:
+            return None
+        if isinstance(self.labels, np.ndarray):
+            return LabelImage(pixels=self.labels)
+        return open_labels(path_of(self.labels, "labels"))
 
 
 def request_of(method: str, how: How) -> Request:

@@ -11,11 +11,9 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.given import path_of
-from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, propose_axes
+from denoisplit.core.images.axes import ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
-from denoisplit.core.images.derived_images import rearranged
 from denoisplit.core.images.io import choose_format, open_image, split_inside
-from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.storage.formats import examine_formats
 from denoisplit.core.storage.write_guards import Inputs, is_same, require_name, require_outside_runs
@@ -135,19 +133,6 @@ def files_among(*given: object) -> list[Path]:
 def _parts(path: Path, image_format: ImageFormat) -> tuple[Path, str]:
     """The file, and the name of the image inside it."""
     return split_inside(path, image_format.suffixes) if image_format.holds_several else (path, "")
-
-
-def open_labels(path: Path, *, lazily: bool = False) -> LazyArray:
-    """Open a label image, without axes of length 1 except y and x; ``lazily`` leaves a large one in its file.
-
-    Raises:
-        ImageError: the file cannot be read.
-    """
-    image = open_image(path, installed_formats())
-    sides = list(zip(image.axes, image.data.shape, strict=True))
-    kept = [number for number, (axis, side) in enumerate(sides) if axis in SPATIAL[1:] or side > 1]
-    found = rearranged(image.data, kept)
-    return found if lazily else np.asarray(found)
 
 
 def writing_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:

@@ -95,8 +95,9 @@ def label_divisions(
     """Return the regions of a label image at every position, one per label; None where there are none.
 
     Args:
-        labels: whole numbers from 0, which is no region; in the shape of the image (axes of length 1 apart),
-            or of one plane or stack of it, whose regions then apply to all.
+        labels: whole numbers from 0, which is no region; in the shape of the image, where a leading axis of
+            length 1 stands for all its positions; or in that of one plane or stack of it, as the network
+            takes them, whose regions then apply to all. Axes of length 1 may be missing.
         positions: number of positions along every leading axis.
         plane: shape of the network's input [(z) y x].
         where: name of the label image in messages.
@@ -104,18 +105,28 @@ def label_divisions(
     Raises:
         ImageError: shape not that of the image, values that are not labels, or no region at all.
     """
-    own = _long(labels.shape) == _long((*positions, *plane))
-    if not own and _long(labels.shape) != _long(plane):
+    whole = (*positions, *plane)
+    places, sides = list(np.ndindex(*positions)), positions
+    if len(labels.shape) == len(whole):
+        sides = labels.shape[: len(positions)]
+        fits = all(side in (1, n) for side, n in zip(sides, positions, strict=True))
+        fits = fits and labels.shape[len(positions) :] == plane
+    else:
+        own = _long(labels.shape) == _long(whole)
+        fits = own or _long(labels.shape) == _long(plane)
+        sides = positions if own else (1,) * len(positions)
+    if not fits:
+        kind = "plane" if len(plane) == 2 else "stack"  # whichever the network takes
         raise ImageError(
-            f"{where}: labels must have the shape of the image or of one plane or stack of it (got "
-            f"{labels.shape}, not {(*positions, *plane)}). Give a label image of the same pixels."
+            f"{where}: labels must have the shape of the image or of one {kind} of it (got "
+            f"{labels.shape}, not {whole}). Give a label image of the same pixels."
         )
     # Labels may lack an axis of length 1, so that only the long ones index into them.
-    long = [side for side in positions if side > 1] if own else []
-    found = tuple(_label_division(labels, index, plane, where) for index in np.ndindex(*long))
-    if not any(found):
+    keys = [tuple(i for i, side in zip(at, sides, strict=True) if side > 1) for at in places]
+    found = {key: _label_division(labels, key, plane, where) for key in dict.fromkeys(keys)}
+    if not any(found.values()):
         raise ImageError(f"{where}: there is no region (got only 0). Give another label image.")
-    return found if own else found * math.prod(positions)
+    return tuple(found[key] for key in keys)
 
 
 def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
