@@ -42,6 +42,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.seconds = {"float32": 2.0, "bf16": 1.0}
+        self.deviation = 0.02
         self.asked: list[Purpose] = []
 
     def __call__(self, vse: VSE, images: torch.Tensor, purpose: Purpose) -> dict[str, float]:
@@ -58,6 +59,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Probe:
     monkeypatch.setattr(devices, "processor", lambda: "flags : avx512_bf16")
     found = Probe()
     monkeypatch.setattr(choice, "probe", found)
+    monkeypatch.setattr(choice, "deviation", lambda vse, images, purpose: found.deviation)
     return found
 
 
@@ -99,6 +101,18 @@ def test_the_faster_one_is_chosen_and_who_saves_next_to_nothing_is_not(ratio: fl
     found = fastest({"float32": 2.0, "bf16": 2 * ratio})
     assert found.name == name
     assert str(found) == f"{name} (bf16 takes {ratio:.2f} of the time of float32, measured on this machine)"
+
+
+@pytest.mark.parametrize("deviation", [0.8, 1e36, float("inf")])
+def test_a_fast_precision_that_computes_wrong_numbers_is_not_taken(
+    vse: VSE, probe: Probe, deviation: float
+) -> None:
+    probe.deviation = deviation
+    for _ in range(2):
+        found = choose(spec(), vse, torch.device("cpu"), Purpose.TRAINING)
+        assert found.name == "float32"
+        assert "in bf16, PyTorch computes wrong numbers of this network on this machine" in found.why
+    assert len(probe.asked) == 1, "it is remembered"
 
 
 def test_it_is_measured_once_per_purpose_network_threads_torch_and_processor(

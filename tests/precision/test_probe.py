@@ -3,13 +3,14 @@
 import random
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
 
 from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.precision.probe import Purpose, images_of, probe
+from denoisplit.core.precision.probe import Purpose, deviation, images_of, probe
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from tests.network.small import ladder, network
@@ -111,3 +112,29 @@ def test_the_images_are_patches_of_the_training(
     assert images.shape == expected
     assert float(images.mean()) == pytest.approx(vse.statistics.mixed_mean, abs=2)
     assert float(images.std()) == pytest.approx(vse.statistics.mixed_std, rel=0.02)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_numbers_that_are_only_rounded_deviate_little(vse: VSE, purpose: Purpose) -> None:
+    images = vse.statistics.mixed_mean + torch.randn(SIZE, generator=torch.Generator().manual_seed(1))
+    before = {name: tensor.clone() for name, tensor in vse.state_dict().items()}
+    assert 0 < deviation(vse, images, purpose) < 0.5
+    assert all(torch.equal(before[name], tensor) for name, tensor in vse.state_dict().items())
+
+
+@pytest.mark.parametrize("wrong", [2.0, float("nan"), float("inf")])
+def test_a_gradient_that_is_wrong_in_one_precision_shows(
+    vse: VSE, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of convolutions over two planes in bf16 is, on some processors."""
+    images = vse.statistics.mixed_mean + torch.randn(SIZE, generator=torch.Generator().manual_seed(1))
+    original = VSE.decode
+
+    def spoilt(self: VSE, *given: Any, **named: Any) -> Any:
+        kernel: Any = next(one for one in self.decoder.parameters() if one.ndim > 2)
+        if self.precision == "bf16":
+            kernel.register_hook(lambda gradient: gradient * wrong)
+        return original(self, *given, **named)
+
+    monkeypatch.setattr(VSE, "decode", spoilt)
+    assert deviation(vse, images, Purpose.TRAINING) > 0.9

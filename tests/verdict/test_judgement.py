@@ -176,6 +176,22 @@ def test_planes_are_joined() -> None:
     assert joined([verdict()], ["t=0"]) == verdict()
 
 
+def test_two_weak_networks_are_both_named() -> None:
+    weak = [
+        judge(
+            Measured(statistics=dict.fromkeys(NAMES, 0.5), pixels=65536, saturated=0.0, at_limit=False),
+            attrs.evolve(USUAL, gains=gains),
+            centre=200.0,
+            scale=50.0,
+        )
+        for gains in ({"mixed": -8.1}, {"a": -0.4, "b": -1.8})
+    ]
+    told = str(of_two_steps(*weak))
+    assert all(words in told for words in ("mixed by 8.1 dB", "a by 0.4 dB", "b by 1.8 dB"))
+    planes = joined([weak[0]] * 3, ["t=0", "t=1", "t=2"])
+    assert str(planes).count("mixed by 8.1 dB") == 1
+
+
 @pytest.mark.parametrize(
     ("gains", "status"), [({}, "like"), ({"a": 0.1, "b": 3.0}, "like"), ({"a": -1.2, "b": 3.0}, "weak")]
 )

@@ -12,7 +12,7 @@ from denoisplit.core.devices import AUTO, PRECISIONS, TF32, has_bf16_units, proc
 from denoisplit.core.errors import BrokenPluginError, RunError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.kept import keep, recall
-from denoisplit.core.precision.probe import MEASURED, Purpose, images_of, probe
+from denoisplit.core.precision.probe import MEASURED, Purpose, deviation, images_of, probe
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import ResolvedSpec, components
 
@@ -21,6 +21,12 @@ VARIABLE: Final = "DENOISPLIT_PRECISION"
 
 WORTH: Final = 0.98
 """Share of the time of float32 that bf16 may take at most; a smaller gain does not justify its rounding."""
+
+DEVIATION: Final = "deviation of bf16"
+"""Name, beside those of the precisions, of the relative error of the numbers."""
+
+WRONG: Final = 0.7
+"""Relative error from which numbers are wrong, not rounded: a hundredth is usual, a third was seen."""
 
 FULL, SHORT = MEASURED
 
@@ -40,7 +46,8 @@ def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose)
     """Choose the precision of a network: that of its spec, or the fastest for ``auto``.
 
     On a processor with units for bf16, both are measured once per type of processor, version of torch, number
-    of threads, and architecture; results are kept (``kept``). On other devices, the fastest is known: bf16 if
+    of threads, and architecture; results are kept (``kept``). So is whether bf16 computes wrong numbers, as
+    some kernels do. On other devices, the fastest is known: bf16 if
     a GPU supports it.
 
     Raises:
@@ -71,7 +78,9 @@ def _asked(name: str, why: str, device: torch.device) -> Choice:
 
 
 def fastest(seconds: Mapping[str, float]) -> Choice:
-    """The precision that measured times favour."""
+    """The precision that measured times favour, if it is not one that computes wrong numbers."""
+    if seconds.get(DEVIATION, 0.0) > WRONG:
+        return Choice(FULL, f"in {SHORT}, PyTorch computes wrong numbers of this network on this machine")
     ratio = seconds[SHORT] / seconds[FULL]
     name = SHORT if ratio < WORTH else FULL
     return Choice(name, f"{SHORT} takes {ratio:.2f} of the time of {FULL}, measured on this machine")
@@ -88,9 +97,10 @@ def _measured(spec: ResolvedSpec, vse: VSE, purpose: Purpose) -> dict[str, float
         "network": hashlib.sha256(f"{vse.encoder}{vse.decoder}".encode()).hexdigest(),
     }
     seconds = recall(facts)
-    if seconds is None or set(seconds) != set(MEASURED):
+    if seconds is None or set(seconds) != {*MEASURED, DEVIATION}:
         rows = [row for row in components(spec) if row.kind in ("encoder", "decoder", "kl_scheme")]
         with blaming(rows, f"fails in a pass of the {purpose}, of which the time was to be measured"):
-            seconds = probe(vse, images, purpose)
+            off = min(max(deviation(vse, images, purpose), 1e-9), 1e9)  # kept are positive numbers only
+            seconds = {**probe(vse, images, purpose), DEVIATION: off}
         keep(facts, seconds)
     return seconds

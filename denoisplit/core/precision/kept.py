@@ -27,7 +27,7 @@ def folder() -> Path:
 
 
 def recall(facts: Mapping[str, Any]) -> dict[str, float] | None:
-    """Seconds by precision that were measured under these conditions; None if there is no readable record."""
+    """Positive numbers by name that were measured under these conditions; None without a readable record."""
     try:
         found = json.loads(_file(facts).read_text(encoding="utf-8"))
         seconds = {str(name): float(value) for name, value in found.pop(_SECONDS).items()}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from enum import StrEnum
-from math import prod
+from math import inf, prod
 from typing import Final
 
 import torch
@@ -31,6 +31,10 @@ CLEAR: Final = 1.3
 PIXELS: Final = 1 << 14
 """Pixels per pass: smaller maps fit into a cache, unlike those of real work, and the overhead of calls would
 make a precision look slow."""
+
+
+_LEAST: Final = 0.01
+"""Share of the whole that a gradient is taken to have at least."""
 
 
 class Purpose(StrEnum):
@@ -82,11 +86,37 @@ def probe(vse: VSE, images: Tensor, purpose: Purpose, clock: Clock | None = None
     return {name: min(one[name] for one in rounds[1:]) for name in MEASURED}
 
 
+def deviation(vse: VSE, images: Tensor, purpose: Purpose) -> float:
+    """Largest relative error of what a pass in bf16 gives, a few per cent where only numbers are rounded.
+
+    Some kernels of processors are wrong: with PyTorch 2.13 on an AMD EPYC, the gradient of a convolution over
+    stacks of two planes, for one. Compared are the gradients of a step, or the maps of a sample, each as a
+    whole; those that hardly count are measured by the others.
+
+    Args:
+        vse: the network, on a processor; it is unchanged.
+        images: see ``probe``.
+        purpose: task of the pass.
+    """
+    copy, found = deepcopy(vse), []
+    for name in MEASURED:
+        copy.precision = name
+        with seeded(0):  # the same dropout in both
+            found.append([tensor.double() for tensor in _PASSES[purpose](copy, images)])
+    exact, rounded = found
+    least = _LEAST * float(torch.stack([one.norm() for one in exact]).norm())
+    errors = [
+        float((other - one).norm() / one.norm().clamp(min=least))
+        for one, other in zip(exact, rounded, strict=True)
+    ]
+    return max((error if error == error else inf for error in errors), default=0.0)
+
+
 def _is_clear(seconds: Mapping[str, float]) -> bool:
     return max(seconds.values()) > CLEAR * min(seconds.values())
 
 
-def _step(vse: VSE, images: Tensor) -> None:
+def _step(vse: VSE, images: Tensor) -> list[Tensor]:
     vse.train()
     with torch.enable_grad():
         with vse.autocast():
@@ -96,20 +126,22 @@ def _step(vse: VSE, images: Tensor) -> None:
             pixels = prod(images.shape[2:])
             value = value + vse.kl_scheme(decoded.levels, image_pixels=pixels, channels=vse.channels).total
         torch.autograd.backward(value)
+    found = [one.grad for one in vse.parameters() if one.grad is not None]
     vse.zero_grad(set_to_none=True)
+    return found
 
 
-def _sample(vse: VSE, images: Tensor) -> None:
+def _sample(vse: VSE, images: Tensor) -> list[Tensor]:
     vse.eval()
     with torch.inference_mode(), vse.autocast():
-        vse.sample_maps(vse.encode(images), _noise())
+        return [vse.sample_maps(vse.encode(images), _noise())]
 
 
 def _noise() -> GeneratorNoise:
     return GeneratorNoise(torch.Generator().manual_seed(0))
 
 
-_PASSES: Final[Mapping[Purpose, Callable[[VSE, Tensor], None]]] = {
+_PASSES: Final[Mapping[Purpose, Callable[[VSE, Tensor], list[Tensor]]]] = {
     Purpose.TRAINING: _step,
     Purpose.PREDICTION: _sample,
 }

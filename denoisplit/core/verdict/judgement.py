@@ -202,7 +202,7 @@ def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
     statuses = {verdict.status for verdict in verdicts}
     return Verdict(
         status=next(status for status in _GRAVEST_FIRST if status in statuses),
-        weakness=next(filter(None, (verdict.weakness for verdict in verdicts)), ""),
+        weakness="; ".join(dict.fromkeys(verdict.weakness for verdict in verdicts if verdict.weakness)),
         unknown=next((verdict.unknown for verdict in verdicts if verdict.status == "unknown"), NO_REFERENCE),
         findings=tuple(findings),
         scores=worst,

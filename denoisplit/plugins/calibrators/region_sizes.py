@@ -177,7 +177,7 @@ def _doubt(calibration: Calibration, side: float, channel: int) -> str:
     if abs(covered[channel] - CHECKED) > TOLERANCE:
         return (
             f"Does not hold: of blocks of {_shown(side)} in left-out fields, the interval of {CHECKED:.0%} "
-            f"covered {covered[channel]:.0%}."
+            f"covered {covered[channel]:.1%}."
         )
     return ""
 
