@@ -174,7 +174,7 @@ def show_estimate(run: Predictor, images: Sequence[Path], how: How) -> None:
     rows = {
         "images": str(len(found.plans)),
         "planes": f"{found.planes} of {', '.join(sorted(shapes))} pixels",
-        "tiles": f"{found.tiles}, which see {'x'.join(map(str, found.halo))} pixels around them",
+        "tiles": f"{found.tiles}, {_seen(found.halo)}",
         "samples": ", ".join(sorted({str(plan.how.samples) for plan in found.plans})),
         "memory": f"about {max(1.0, found.memory / 2**20):.0f} MiB for each of {found.workers} worker"
         f"{'s' * (found.workers > 1)}, beside the program and its libraries",
@@ -183,6 +183,12 @@ def show_estimate(run: Predictor, images: Sequence[Path], how: How) -> None:
     }
     for name, text in rows.items():
         say(f"{name:8} {text}", hanging=9)
+
+
+def _seen(halo: Sequence[int]) -> str:
+    if not any(halo):
+        return "each a whole plane or stack"
+    return f"which see {'x'.join(map(str, halo))} pixels around them"
 
 
 def _duration(seconds: float) -> str:

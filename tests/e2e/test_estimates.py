@@ -26,6 +26,8 @@ def test_a_dry_run_counts_and_writes_nothing(experiment: Experiment, tmp_path: P
     assert rows["planes"] == "2 of 24x24, 40x24 pixels"
     assert rows["tiles"].startswith("10, which see ")
     assert rows["samples"] == "7"
+    whole = command("predict", experiment.run, images, "--samples", "7", "--dry-run")
+    assert "tiles    2, each a whole plane or stack" in whole.stdout.splitlines()
     assert sorted(path.name for path in tmp_path.rglob("*.tif")) == ["a.tif", "b.tif"]
     result = command("predict", experiment.run, images, "--shard", "3/2", "--dry-run")
     assert result.exit_code == 2

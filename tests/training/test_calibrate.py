@@ -202,3 +202,12 @@ def test_noise_that_goes_together_in_neighbours_is_flagged_or_refused(
         return
     module.require_independent(field, mean)
     assert ("is correlated" in caplog.text) == (refused is False)
+
+
+def test_a_pattern_of_the_network_is_no_correlation_of_the_noise(caplog: pytest.LogCaptureFixture) -> None:
+    """Predictions after a few steps may repeat every few pixels; their differences then go together."""
+    noise = np.random.default_rng(0).normal(0, 5, (2, 96, 96))
+    pattern = 20 * (np.indices((96, 96)).sum(0) % 2)
+    field = Field(name="f", observed=(100 + noise).astype(np.float32))
+    module.require_independent(field, (100 + np.stack([pattern, pattern])).astype(np.float32))
+    assert "is correlated" not in caplog.text
