@@ -209,3 +209,33 @@ def test_labels_with_an_axis_that_the_image_lacks_are_refused(run: denoisplit.Ru
         ImageError, match=r"labels of array: axis t: it cannot be dropped \(got 3 positions\)"
     ):
         run.predict(np.ones((24, 32), dtype=np.float32), samples=2, labels=tmp_path / "labels.ome.tif")
+
+
+def test_an_image_without_cells_is_split_like_the_others(folder: Path, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "none.tif", np.zeros((96, 96), dtype=np.uint16))
+    words = (
+        "predict",
+        folder / "run",
+        folder / "mixed.tif",
+        "--samples",
+        "2",
+        "--out",
+        tmp_path / "a.ome.tif",
+    )
+    result = command(*words, "--labels", tmp_path / "none.tif")
+    assert result.exit_code == 0, result.output
+    table = tmp_path / "a.sums.csv"
+    assert f"{table}: no sums: there is no region in the label image (got only 0)." in result.stdout
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 1
+    labels = [word for number in range(4) for word in ("--labels", _of_field(tmp_path, number))]
+    found = command("evaluate", folder / "run", "--samples", "2", *labels)
+    assert found.exit_code == 0, found.output
+    assert "labels" in found.stdout
+
+
+def _of_field(folder: Path, number: int) -> Path:
+    """Labels with two regions, of the last field with none."""
+    labels = np.zeros((96, 96), dtype=np.uint16)
+    labels[10:20, 10:20], labels[40:60, 40:60] = (1, 2) if number < 3 else (0, 0)
+    tifffile.imwrite(folder / f"field{number}.tif", labels)
+    return folder / f"field{number}.tif"

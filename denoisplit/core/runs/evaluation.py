@@ -29,7 +29,7 @@ from denoisplit.core.prediction.request import number_of
 from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.staging import staged
-from denoisplit.core.sums.divisions import BLOCK_SIDES, Division, block_division, label_divisions
+from denoisplit.core.sums.divisions import BLOCK_SIDES, LABELS, Division, block_division, label_divisions
 from denoisplit.core.sums.sum_intervals import SumIntervals
 from denoisplit.core.sums.tile_sums import gathered_sums
 
@@ -98,6 +98,12 @@ def evaluate_run(
         how.divisions(field, walk, None if labels is None else labels[number])
         for number, (field, walk) in enumerate(zip(fields, walks, strict=True))
     ]
+    if labels is not None and not any(
+        one.name == LABELS for own in divisions for part in own for one in part
+    ):
+        raise ImageError(
+            f"labels: there is no region in any field (got only 0 in {len(labels)}). Give other label images."
+        )
     evaluated = tuple(
         how.evaluated(*given, None if progress is None else part_of(progress, number, len(fields)))
         for number, given in enumerate(zip(fields, walks, divisions, strict=True))

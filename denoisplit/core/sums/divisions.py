@@ -103,7 +103,7 @@ def label_divisions(
         where: name of the label image in messages.
 
     Raises:
-        ImageError: shape not that of the image, values that are not labels, or no region at all.
+        ImageError: shape not that of the image, or values that are not labels.
     """
     whole = (*positions, *plane)
     places, sides = list(np.ndindex(*positions)), positions
@@ -124,8 +124,6 @@ def label_divisions(
     # Labels may lack an axis of length 1, so that only the long ones index into them.
     keys = [tuple(i for i, side in zip(at, sides, strict=True) if side > 1) for at in places]
     found = {key: _label_division(labels, key, plane, where) for key in dict.fromkeys(keys)}
-    if not any(found.values()):
-        raise ImageError(f"{where}: there is no region (got only 0). Give another label image.")
     return tuple(found[key] for key in keys)
 
 

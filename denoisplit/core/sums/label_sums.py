@@ -73,6 +73,8 @@ class LabelSums:
     @property
     def summary(self) -> str:
         """One line: how many intervals hold, and what is wrong with the others."""
+        if not self.rows:
+            return "no sums: there is no region in the label image (got only 0)."
         notes = Counter(row.note for row in self.rows if row.note)
         held = f"{len(self.rows)} sums, {sum(row.holds for row in self.rows)} with an interval that holds."
         return " ".join([held, *(f"{count}: {note}" for note, count in notes.items())])
