@@ -50,3 +50,27 @@ def test_one_camera_for_all_channels_is_told_how_to_say_so() -> None:
 def test_one_camera_knows_nothing_of_the_mixed_image_either() -> None:
     (one,) = of_law(unusual.SuiteOfTheMixed, OWN)
     assert one.reason.startswith("where channel 0 has other statistics, the likelihood of another channel is")
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "names"),
+    [
+        (
+            "encoder",
+            unusual.PlanesEncoder,
+            (
+                "features_shift_with_the_image",
+                "borders_are_far_from_each_other",
+                "features_look_at_their_own_place_in_every_scale",
+            ),
+        ),
+        ("decoder", unusual.PlanesDecoder, ("latent_channels_are_those_of_the_options",)),
+    ],
+)
+def test_networks_of_planes_are_not_asked_for_stacks(
+    kind: str, component: type, names: tuple[str, ...]
+) -> None:
+    found = [one for name in names for one in of_law(suite_for(kind, component), name)]
+    assert len(found) == 2 * len(names)
+    assert {one.outcome for one in found if one.case == "2d"} == {"holds"}
+    assert {one.outcome for one in found if one.case == "3d"} == {"does not apply"}, found

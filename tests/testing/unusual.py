@@ -12,12 +12,14 @@ from attrs.validators import ge, gt, le
 from torch import Tensor
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.bases import Dataset, Field
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
+from denoisplit.core.network.interfaces import FeatureShape, FitReport, IntensityStats, NoisePairs
 from denoisplit.core.network.objective_terms import ObjectiveTerm
 from denoisplit.core.prediction.executor import Executor
+from denoisplit.plugins.decoders.ladder import LadderDecoder
+from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.testing import DatasetTests, NoiseModelTests
 
@@ -246,3 +248,28 @@ class SuiteOfTheMixed(SuiteOfOneCamera):
     """The same pairs for one that is wrong."""
 
     component = CameraOfTheMixed
+
+
+class PlanesEncoder(LadderEncoder):
+    """Takes no stacks."""
+
+    def __init__(self, options: LadderEncoder.Options, *, spatial_rank: int, in_channels: int) -> None:
+        if spatial_rank != 2:
+            raise SpecError(["model.dimensions: planes only. Use 2."])
+        super().__init__(options, spatial_rank=spatial_rank, in_channels=in_channels)
+
+
+class PlanesDecoder(LadderDecoder):
+    """Takes no stacks, and its output layer is that of its parent."""
+
+    def __init__(
+        self,
+        options: LadderDecoder.Options,
+        *,
+        feature_shapes: tuple[FeatureShape, ...],
+        out_maps: int,
+        patch: tuple[int, ...],
+    ) -> None:
+        if len(patch) != 2:
+            raise SpecError(["model.dimensions: planes only. Use 2."])
+        super().__init__(options, feature_shapes=feature_shapes, out_maps=out_maps, patch=patch)
