@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from denoisplit.core.errors import NoiseModelError, SpecError
+from denoisplit.core.errors import ChannelCountError, NoiseModelError, SpecError
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.per_channel import PerChannelNoiseModel, channel_statistics
 from denoisplit.plugins.noise_models.gaussian import Gaussian
@@ -50,6 +50,15 @@ def test_the_same_as_one_model_through_the_whole_network(
     raw = torch.randn_like(targets) if one.noise_model.extra_maps else None
     variances = [vse.noise_model.variance(targets, raw) for vse in (one, many)]
     torch.testing.assert_close(*variances)
+
+
+def test_targets_that_would_be_repeated_are_refused() -> None:
+    vse = network(channels=2)
+    mixed, targets = counts(vse, SIZE, batch=3)
+    noise = fixed(vse, SIZE, batch=3)
+    for wrong in (targets[:, :1], targets[:1]):
+        with pytest.raises(ChannelCountError, match=r"loss: the targets do not have the shape of the output"):
+            vse.loss(mixed, wrong, noise, kl_weight=1.0)
 
 
 def test_every_channel_draws_its_own_noise() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from denoisplit.core.devices import PRECISIONS, TF32
+from denoisplit.core.errors import ChannelCountError
 from denoisplit.core.network import camera_noise as cameras
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import (
@@ -221,10 +222,18 @@ class VSE(nn.Module):
             camera: camera maps of the noise model for these pixels [m b c (z) y x]; see ``CameraNoiseModel``.
             objectives: further terms of the total.
             pixels: index of the pixels along y and x whose likelihood is taken.
+
+        Raises:
+            ChannelCountError: the targets have another shape than the output.
         """
         with self.autocast():
             decoded = self.decode(mixed, noise)
         signal = self.statistics.to_counts(decoded.output[:, : self.channels])
+        if targets.shape != signal.shape:  # or they would be repeated along what they lack
+            raise ChannelCountError(
+                f"loss: the targets do not have the shape of the output (got {tuple(targets.shape)}, not "
+                f"{tuple(signal.shape)}). Give every channel of every image of the batch."
+            )
         extra = self._extra(decoded.output)
         log_prob = cameras.log_prob(
             self.noise_model,
