@@ -25,6 +25,8 @@ LAWS = [
     "a_prior_does_not_see_the_features_of_its_level",
     "the_prior_generates_images_of_any_size",
     "training_sees_what_evaluation_sees",
+    "half_precision_does_not_round_the_output",
+    "latent_channels_are_those_of_the_options",
 ]
 SLIPS = [
     ("noise.normal(len(finer), ", "noise.normal(0, ", ASKED),
@@ -32,7 +34,7 @@ SLIPS = [
     ("self.expand(sample)", "self.expand(posterior.mean)", MATTERS),
     ("levels=(Level(posterior, prior, sample),)", "levels=()", ASKED),
     ("levels=(Level(posterior, prior, sample),)", "levels=(Level(posterior, prior, sample),) * 2", ASKED),
-    ("Normal(torch.zeros_like(posterior.mean)", "Normal(posterior.mean", "a_prior_does_not_see_the_features"),
+    ("Normal(zero, ", "Normal(posterior.mean, ", "a_prior_does_not_see_the_features"),
     ("nn.Conv2d(shape.channels, ", "nn.Conv2d(coarsest.channels, ", "features_that_are_taken_are_decoded"),
 ]
 

@@ -159,3 +159,36 @@ def test_a_plugin_looks_on_at_a_training(
         denoisplit.train(tmp_path / "spec.yaml", tmp_path / "run")
     assert (tmp_path / "run" / "steps.txt").read_text() == "7"
     assert "package wrong: gives no denoisplit.Watcher (got 'steps')" in caplog.text
+
+
+FAILING = """
+from denoisplit.core.training.watchers.watching import RememberingWatcher
+
+class Steps(RememberingWatcher):
+    key = "steps of a plugin"
+    def __init__(self, out):
+        self.out, self.seen = out, 0
+    def stepped(self, now, loss):
+        self.seen += 1
+        if self.seen > 1:
+            raise RuntimeError("disk of the dashboard is full")
+        (self.out / "steps.txt").write_text(str(now.step))
+    def state_dict(self):
+        return {"seen": self.seen}
+    def load_state_dict(self, state):
+        self.seen = state["seen"]
+"""
+
+
+def test_a_watcher_that_fails_is_left_out_and_the_training_goes_on(
+    install: Install, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = hooked(install, "looker")
+    (folder / "watching.py").write_text(FAILING)
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    with caplog.at_level(logging.WARNING, "denoisplit"):
+        run = denoisplit.train(tmp_path / "spec.yaml", tmp_path / "run", overrides=["training.steps=3"])
+    assert run.bundle.steps == 3
+    assert (run.path / "steps.txt").read_text() == "1"
+    told = "package looker: its watcher Steps fails (RuntimeError: disk of the dashboard is full)"
+    assert caplog.text.count(told) == 1
