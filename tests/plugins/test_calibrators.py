@@ -107,6 +107,15 @@ def test_isotonic_follows_a_bent_relation_that_no_line_does() -> None:
     assert np.median(abs(line / real - 1)) > 0.1
 
 
+@every_calibrator
+def test_a_std_that_is_no_number_stays_none(calibrator: Calibrator) -> None:
+    std, draw = spreads(3000)
+    fitted = calibrator.fit(np.zeros_like(std), std, std * draw)
+    std[0, 0, 7] = np.nan
+    found = np.isnan(calibrator.interval(fitted, np.zeros_like(std), std, 0.9)[1])
+    assert np.flatnonzero(found).tolist() == [7]
+
+
 def test_isotonic_pools_adjacent_violators() -> None:
     """Textbook example: means 1, 3, 2, 4 of equal weight become 1, 2.5, 2.5, 4."""
     calibrator = Isotonic(Isotonic.Options(bins=10))

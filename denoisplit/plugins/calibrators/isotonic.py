@@ -79,8 +79,9 @@ class Isotonic(Calibrator):
         calibrated = np.empty_like(std)
         for channel in range(channels):
             steps, errors = (np.asarray(calibration.parameters[f"{n}_{channel}"]) for n in ("from", "std"))
-            step = np.searchsorted(steps, std[:, channel].astype(np.float64), side="right") - 1
-            calibrated[:, channel] = errors[np.maximum(step, 0)]
+            given = std[:, channel]
+            step = np.searchsorted(steps, given.astype(np.float64), side="right") - 1
+            calibrated[:, channel] = np.where(np.isnan(given), given, errors[np.maximum(step, 0)])
         return calibrated
 
     def interval(
