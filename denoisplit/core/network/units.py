@@ -69,6 +69,8 @@ class IntensityStats:
     def per_channel(self, values: tuple[float, ...], like: Tensor) -> Tensor:
         """Broadcast one value per channel to [1 c 1 ...] in the dtype and device of ``like``.
 
+        The tensor is kept for later calls: do not change it in place.
+
         Raises:
             ChannelCountError: ``like`` has another number of channels.
         """
