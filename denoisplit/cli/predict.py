@@ -98,7 +98,7 @@ def _refuse_set(context: click.Context, option: click.Parameter, given: tuple[st
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from the tiles that are finished, and keep results that are there.",
+    help="Go on from the tiles that are finished, and keep the results of many images that are there.",
 )
 @click.option(
     "--dry-run",
@@ -241,8 +241,6 @@ def predict(
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
     if is_one(image, out):
-        if resume and not overwrite and predicting.keeps(image[0], out, run=run, labels=labels):
-            return
         predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite, how=how)
         loaded = load_any(run, device=device)
         if report is not None:

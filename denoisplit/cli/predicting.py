@@ -11,7 +11,6 @@ from denoisplit.core.prediction.many import TABLE, Outcome
 from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
 from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.prediction.spool import spool_of
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.reports import Reports
 from denoisplit.core.storage.image_files import ImageInputs, file_of, open_given
@@ -60,20 +59,6 @@ def _flaws(run: Path, image: Path, labels: Path | None, how: How) -> list[Denois
         except DenoisplitError as error:
             found.append(error)
     return found
-
-
-def keeps(image: Path, out: Path, *, run: Path, labels: Path | None) -> bool:
-    """Whether the result of an image is there, so that nothing is left to go on with; says so.
-
-    Raises:
-        DenoisplitError: see ``require_free``.
-    """
-    inputs = [run, image] if labels is None else [run, image, labels]
-    there = ImageInputs(inputs).require_other(out) is not None
-    if not there or spool_of(out).exists() or not (labels is None or _table_beside(out).exists()):
-        return False
-    click.echo(f"{out}: is there and stays as it is. Add --overwrite to predict it again.")
-    return True
 
 
 def _require_free(image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool) -> None:

@@ -1,6 +1,7 @@
 """Many images in one call: each gets its file, what fails is told, and a table keeps what became of them."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -94,15 +95,29 @@ def test_results_of_other_settings_are_not_kept(experiment: Experiment, images: 
         ("--samples", "2", "--seed", "5"),
         ("--samples", "2", "--output", "mean"),
     ):
-        refused(
-            command(*words, "--out", out, *other, "--resume"), "predicted by another network or with other"
-        )
+        refused(command(*words, "--out", out, *other, "--resume"), "predicted by another network, with other")
     assert (out / "a.ome.tif").read_bytes() == before
     # Nothing is known of a result that the table does not name.
     rows = (out / "predictions.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (out / "predictions.csv").write_text("".join(rows[:-1]), encoding="utf-8")
     again = command(*words, "--out", out, "--samples", "2", "--workers", "2", "--resume")
     assert "2 images, 1 done, 1 kept" in again.stdout
+
+
+def test_results_of_other_images_of_the_same_name_are_not_kept(
+    experiment: Experiment, images: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    (images / "broken.tif").unlink()
+    shutil.copytree(images, other, symlinks=True)
+    words = ("--out", out, "--samples", "2", "--resume")
+    for outcome in ("2 done", "2 kept"):
+        assert outcome in command("predict", experiment.run, images, *words).stdout
+    before = (out / "a.ome.tif").read_bytes()
+    refused(command("predict", experiment.run, other, *words), "from another image than")
+    tifffile.imwrite(images / "a.tif", noise(24, 20) + 1)
+    refused(command("predict", experiment.run, images, *words), "as it is now")
+    assert (out / "a.ome.tif").read_bytes() == before
 
 
 def test_results_beside_the_images_are_refused(experiment: Experiment, images: Path) -> None:

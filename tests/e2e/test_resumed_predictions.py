@@ -260,23 +260,3 @@ def test_a_shard_that_is_not_the_last_says_so(experiment: Experiment, tmp_path: 
     assert not out.exists()
     assert command(*words, "--shard", "2/2").exit_code == 0
     assert out.exists()
-
-
-def test_a_finished_prediction_is_kept(experiment: Experiment, movie: Path, tmp_path: Path) -> None:
-    """A job of a cluster that is submitted again has nothing to do, and has not failed."""
-    out = tmp_path / "a.ome.tif"
-    words = ("predict", experiment.run, movie, "--axes", "tyx", "--samples", "2", "--out", out, "--resume")
-    assert command(*words).exit_code == 0
-    before = out.stat().st_mtime_ns
-    again = command(*words)
-    assert (again.exit_code, again.stderr) == (0, "")
-    assert again.stdout == f"{out}: is there and stays as it is. Add --overwrite to predict it again.\n"
-    assert out.stat().st_mtime_ns == before
-    labelled = command(*words, "--labels", movie)  # the table of sums is not there
-    assert labelled.exit_code == 2
-    assert f"{out}: exists already" in labelled.stderr
-    assert command(*words, "--overwrite").exit_code == 0
-    assert out.stat().st_mtime_ns > before
-    onto_itself = command("predict", experiment.run, out, "--out", out, "--resume")
-    assert onto_itself.exit_code == 2
-    assert "is an input itself" in onto_itself.stderr

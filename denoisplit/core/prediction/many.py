@@ -13,6 +13,7 @@ from denoisplit.core.errors import DenoisplitError, ImageError, NoWorkersError, 
 from denoisplit.core.prediction.items import Item
 from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.prediction.spool import digest_of, file_identity, file_states
 from denoisplit.core.storage.image_files import ImageInputs
 from denoisplit.core.storage.write_guards import require_ours
 
@@ -20,6 +21,9 @@ TABLE: Final = "predictions.csv"
 """Name of the table in the folder of the results."""
 
 COLUMNS: Final = ("file", "output", "state", "seconds", "verdict", "error", "settings")
+
+_DIGITS: Final = 16
+"""Number of digits of the digest in the table."""
 
 State = Literal["done", "kept", "failed"]
 
@@ -42,11 +46,11 @@ class Outcome:
     prediction: Prediction | None = attrs.field(default=None, repr=False)
     error: str = ""
 
-    def row(self, settings: str) -> tuple[str, ...]:
+    def row(self, origin: str) -> tuple[str, ...]:
         """Its row of the table."""
         verdict = "" if self.prediction is None else str(self.prediction.verdict)
         out = "" if self.state == "failed" else str(self.item.out)
-        return (str(self.item.image), out, self.state, f"{self.seconds:.2f}", verdict, self.error, settings)
+        return (str(self.item.image), out, self.state, f"{self.seconds:.2f}", verdict, self.error, origin)
 
 
 Predict = Callable[[Path, Path, Progress | None], Prediction]
@@ -74,7 +78,7 @@ def predict_items(
         folder: folder of the files, created if needed; ``predictions.csv`` is written there.
         start: starts the workers; called once before the first image.
         inputs: paths that are never overwritten, such as the run.
-        settings: digest of the network and everything else that a result depends on besides its image.
+        settings: what a result depends on besides its image, in any words.
         overwrite: whether existing results may be replaced.
         resume: whether existing results are kept; those missing from the table are made again.
         progress: called with (done, total) over all images.
@@ -82,8 +86,8 @@ def predict_items(
 
     Raises:
         ImageError: a result exists already, or the folder cannot be written; then nothing was done.
-        RunError: a result would be, contain or lie in an input, or one to be kept is from another network or
-            other settings.
+        RunError: a result would be, contain or lie in an input, or one to be kept is from another network,
+            other settings or another image.
         DenoisplitError: the workers cannot start.
     """
     read = ImageInputs([*inputs, *(item.image for item in items)])
@@ -106,10 +110,11 @@ def predict_items(
         before = 0
         for item, size in zip(items, sizes, strict=True):
             part = None if progress is None else within(progress, before, size, whole)
+            origin = _origin(item, settings)
             outcome = _done(predict, item, part, keep=item in kept)
             outcomes.append(outcome)
             if outcome.state != "kept":
-                table.writerow(outcome.row(settings))
+                table.writerow(outcome.row(origin))
                 file.flush()
             before += size
             if progress is not None:
@@ -122,7 +127,7 @@ def _kept(items: Sequence[Item], table: Path, settings: str) -> frozenset[Item]:
     """The images whose results exist.
 
     Raises:
-        RunError: a result is from another network or other settings.
+        RunError: a result is from another network, other settings or another image.
     """
     made: dict[str, str] = {}
     if table.exists():
@@ -130,12 +135,21 @@ def _kept(items: Sequence[Item], table: Path, settings: str) -> frozenset[Item]:
             made = {row["output"]: row["settings"] for row in csv.DictReader(file) if row["state"] == "done"}
     kept = frozenset(item for item in items if item.out.exists() and str(item.out) in made)
     for item in kept:
-        if made[str(item.out)] != settings:
+        if made[str(item.out)] != _origin(item, settings):
             raise RunError(
-                f"{item.out}: was predicted by another network or with other settings. Use those again, "
-                f"choose another --out, or add --overwrite instead of --resume."
+                f"{item.out}: was predicted by another network, with other settings, or from another image "
+                f"than {item.image} as it is now. Use those again, choose another --out, or add --overwrite "
+                f"instead of --resume; remove it to predict it alone again."
             )
     return kept
+
+
+def _origin(item: Item, settings: str) -> str:
+    """What tells results of another network, other settings or another image apart."""
+    try:
+        return digest_of(settings, file_identity(item.image))[:_DIGITS]
+    except OSError:  # reported when its turn comes
+        return ""
 
 
 def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool) -> Outcome:
@@ -153,9 +167,8 @@ def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool
 
 def _size(image: Path) -> int:
     """Bytes of an image: before it is opened, the best clue to how long it takes."""
-    file = next(one for one in (image, *image.parents) if one.exists())  # an image may lie inside a file
     try:
-        return sum(one.stat().st_size for one in (file, *file.rglob("*")))
+        return sum(state.st_size for state in file_states(image))
     except OSError:  # reported when its turn comes
         return 0
 

@@ -210,13 +210,19 @@ def digest_of(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
+def file_states(path: Path) -> list[os.stat_result]:
+    """States of the files of an image, which may lie inside a file; none where it is missing."""
+    file = next(one for one in (path, *path.parents) if one.exists())
+    if not file.is_dir():
+        return [file.stat()]
+    return [entry.stat() for entry in (file, *file.rglob("*"))] if file == path else []
+
+
 def file_identity(path: Path) -> str:
     """Digest that tells states of a file or folder apart without reading all of it."""
-    file = next(one for one in (path, *path.parents) if one.exists())  # an image may lie inside a file
-    found = [file, *file.rglob("*")] if file.is_dir() else [file]
-    states = [entry.stat() for entry in found]
-    last = max(state.st_mtime_ns for state in states)
-    return digest_of(os.path.realpath(path), len(found), sum(state.st_size for state in states), last)
+    states = file_states(path)
+    last = max((state.st_mtime_ns for state in states), default=0)
+    return digest_of(os.path.realpath(path), len(states), sum(state.st_size for state in states), last)
 
 
 def network_identity(weights: Path, description: Path) -> str:

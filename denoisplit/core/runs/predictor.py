@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Unpack
+from typing import Unpack
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.given import path_of, paths_of, require, require_function
@@ -19,9 +19,6 @@ from denoisplit.core.prediction.request import How, Request, request_of
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.spool import digest_of, network_identity
 from denoisplit.core.storage.run_folder import RunFolder
-
-_DIGITS: Final = 16
-"""Number of digits of the settings' digest in the table."""
 
 
 class Predictor(ABC):
@@ -104,4 +101,4 @@ class Predictor(ABC):
         networks = (network_identity(run.weights, run.bundle) for run in self.networks)
         output = parse_outputs(request.output) if request.output is not None else ()
         words = [one.word for one in output]
-        return digest_of(*networks, request.samples, request.seed, request.axes, words, dtype)[:_DIGITS]
+        return digest_of(*networks, request.samples, request.seed, request.axes, words, dtype)
