@@ -33,6 +33,8 @@ from denoisplit.core.prediction.spool import (
     open_spool,
     spool_of,
 )
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry.modules import import_files, imported_files
 from denoisplit.core.storage.image_files import open_given
 from denoisplit.core.storage.lock import exclusive, require_unlocked
 from denoisplit.core.storage.run_folder import RunFolder
@@ -82,6 +84,7 @@ class Ticket:
     labels: str | None
     memory: int
     spool: str
+    plugins: tuple[str, ...]
 
 
 def results(work: Work, request: Request, place: Place, *, memory: int) -> Iterator[tuple[Job, Found]]:
@@ -218,6 +221,7 @@ def _ticket(work: Work, request: Request, place: Place, spool: Spool, memory: in
         labels=None if labels is None else str(Path(labels).absolute()),
         memory=memory,
         spool=str(spool.folder.absolute()),
+        plugins=imported_files(installed_registry()),
     )
 
 
@@ -233,6 +237,7 @@ def _written(path: Path, pixels: LazyArray) -> Path:
 @lru_cache(maxsize=2)
 def _work_of(ticket: Ticket) -> Work:
     """Open run and image, once per process and prediction."""
+    import_files(ticket.plugins, installed_registry())
     vse, bundle = load_network(RunFolder(Path(ticket.folder)), ticket.device, ticket.precision)
     request = Request(
         samples=ticket.samples,

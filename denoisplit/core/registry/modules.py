@@ -81,6 +81,21 @@ def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) 
         )
 
 
+def imported_files(registry: Registry) -> tuple[str, ...]:
+    """Paths of the plugin modules that were imported from files; other processes import them again."""
+    return tuple(name for name, module in registry.modules.items() if module.digest)
+
+
+def import_files(paths: Iterable[str], registry: Registry) -> None:
+    """Import the files that the process which started this one has imported.
+
+    Raises:
+        BrokenPluginError: a file is missing or fails here.
+    """
+    for path in paths:
+        import_plugin_module(path, registry)
+
+
 def _is_imported(path: Path) -> bool:
     """Whether a file was imported, under its own name and otherwise than as a plugin."""
     there = getattr(sys.modules.get(path.stem), "__file__", None)

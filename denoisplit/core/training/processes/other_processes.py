@@ -18,6 +18,8 @@ from denoisplit.core.errors import DenoisplitError, RunError, SpecError, in_one_
 from denoisplit.core.main_guard import guard
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry.modules import import_files, imported_files
 from denoisplit.core.spawned import begin
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
@@ -59,10 +61,12 @@ class Told:
     Attributes:
         files: contents of files by their path in a run folder: the network and a resume point.
         precision: precision of the network.
+        plugins: paths of the plugin modules that were imported from files.
     """
 
     files: dict[str, bytes]
     precision: str
+    plugins: tuple[str, ...]
 
     @classmethod
     def of(cls, vse: VSE, bundle: Bundle, point: ResumePoint) -> "Told":
@@ -77,6 +81,7 @@ class Told:
                     for path in (folder.weights, folder.bundle, folder.resume_point)
                 },
                 precision=vse.precision,
+                plugins=imported_files(installed_registry()),
             )
 
 
@@ -148,6 +153,7 @@ def serve(ranks: Ranks) -> None:
     told: Told | None = ranks.from_first(_unknown)
     if told is None:  # no step is left
         return
+    import_files(told.plugins, installed_registry())
     with tempfile.TemporaryDirectory(prefix="denoisplit-") as name:
         folder = RunFolder(Path(name))
         for file, content in told.files.items():
