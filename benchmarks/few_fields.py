@@ -29,7 +29,7 @@ from denoisplit.core.network.interfaces import (
     SumCalibrator,
 )
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.sums_over import SumsOver
+from denoisplit.core.prediction.samples.sums_over import SumsOver
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.tile_sums import gathered_sums

@@ -29,7 +29,7 @@ from denoisplit.core.assessment.image_scores import range_invariant_psnr
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import PredictionSpec, ResolvedSpec
 from denoisplit.core.training.data.batches import validation_loader

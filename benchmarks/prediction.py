@@ -17,7 +17,7 @@ from benchmarks.timing import CLOCKS, Work, alternate, timed
 from benchmarks.training import REFERENCE
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.probe import Purpose
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 
 LEAST = 2

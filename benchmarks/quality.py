@@ -24,7 +24,7 @@ from denoisplit.core.assessment.image_scores import range_invariant_psnr
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import Mixing, PredictionSpec, ResolvedSpec
 from denoisplit.core.training.data.prepare import evaluation_fields

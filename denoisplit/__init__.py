@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from denoisplit.api import build, train
     from denoisplit.core import errors
     from denoisplit.core.errors import DenoisplitError
-    from denoisplit.core.prediction.result import Prediction
+    from denoisplit.core.prediction.outputs.result import Prediction
     from denoisplit.core.registry.hookspecs import hookimpl
     from denoisplit.core.registry.registry import installed_registry, register
     from denoisplit.core.runs.imported import import_checkpoint
@@ -55,7 +55,7 @@ __all__ = [
 
 _HOMES: Final[Mapping[str, str]] = {
     "DenoisplitError": "denoisplit.core.errors",
-    "Prediction": "denoisplit.core.prediction.result",
+    "Prediction": "denoisplit.core.prediction.outputs.result",
     "Run": "denoisplit.core.runs.run",
     "SequentialRun": "denoisplit.core.runs.sequence",
     "Watcher": "denoisplit.core.training.watchers.watching",

@@ -12,8 +12,8 @@ from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.notebook_bar import notebook_bar
+from denoisplit.core.prediction.outputs.result import PathLike, Prediction
 from denoisplit.core.prediction.progress import Progress, Stages
-from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs import after_training
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.spec import load_spec

@@ -11,7 +11,7 @@ import denoisplit
 from denoisplit import api
 from denoisplit.core.errors import ArgumentError, ImageError, SpecError
 from denoisplit.core.images.bases import Field
-from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.prediction.outputs.result import Prediction
 from tests.e2e.experiment import Experiment
 
 NOTHING = "nowhere.tif"

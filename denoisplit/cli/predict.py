@@ -214,7 +214,7 @@ def predict(
         )
         return
     from denoisplit.cli import predicting
-    from denoisplit.core.prediction.items import is_one
+    from denoisplit.core.prediction.files.items import is_one
     from denoisplit.core.prediction.request import How, Shard
     from denoisplit.core.runs.sequence import load_any
 

@@ -7,10 +7,10 @@ import click
 
 from denoisplit.cli.console import progress, say
 from denoisplit.core.errors import DenoisplitError, ImageError, RunError
-from denoisplit.core.prediction.many import TABLE, Outcome
-from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
+from denoisplit.core.prediction.files.many import TABLE, Outcome
+from denoisplit.core.prediction.outputs.offers import CALIBRATED_STD, CHI_SQUARE
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.request import How, Request
-from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.reports import Reports
 from denoisplit.core.storage.image_files import ImageInputs, file_of, open_given

@@ -21,7 +21,7 @@ from denoisplit.core.assessment.uncertainty_figures import (
 )
 from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.prediction.offers import Calibrated
+from denoisplit.core.prediction.outputs.offers import Calibrated
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.sum_intervals import SumIntervals
 from tests.registered import calibrators

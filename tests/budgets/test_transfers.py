@@ -9,10 +9,10 @@ from torch import Tensor
 
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.evidence import gather_evidence
-from denoisplit.core.prediction.memory import MAX_SAMPLE_BATCH
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples, Summary
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples.summaries import NoiseVariance, Quantiles, Samples, Summary
+from denoisplit.core.prediction.tiles.memory import MAX_SAMPLE_BATCH
 from denoisplit.core.spec.records import PredictionSpec, TrainingSpec
 from denoisplit.core.training.steps.descent import optimizer_of
 from denoisplit.core.training.steps.task import SplittingTask, values_of

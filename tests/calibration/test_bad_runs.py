@@ -18,7 +18,7 @@ import denoisplit
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.interfaces import Calibration
-from denoisplit.core.prediction.offers import Calibrated
+from denoisplit.core.prediction.outputs.offers import Calibrated
 from denoisplit.core.sums.sum_intervals import SumIntervals
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.region import Region

@@ -4,7 +4,7 @@ import numpy as np
 
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.network.interfaces import Calibration
-from denoisplit.core.prediction.offers import Calibrated
+from denoisplit.core.prediction.outputs.offers import Calibrated
 from denoisplit.plugins.calibrators.scale import Scale
 
 

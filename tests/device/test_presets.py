@@ -12,9 +12,9 @@ from torch import Tensor
 import denoisplit
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.evidence import gather_evidence
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples.summaries import NoiseVariance, Quantiles, Samples
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec

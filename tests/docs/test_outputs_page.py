@@ -4,8 +4,8 @@ import inspect
 import re
 
 from denoisplit.cli.predict import predict
-from denoisplit.core.prediction.offers import OFFERS, Offer
-from denoisplit.core.prediction.output_words import parse_outputs
+from denoisplit.core.prediction.outputs.offers import OFFERS, Offer
+from denoisplit.core.prediction.outputs.output_words import parse_outputs
 from denoisplit.core.runs.run import Run
 from tests.docs.test_pages import DOCS
 

@@ -9,8 +9,8 @@ import tifffile
 
 from denoisplit.core.images.writing import RegionWriter
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.plan import Plan
+from denoisplit.core.prediction.tiles.canvas import Canvas
+from denoisplit.core.prediction.tiles.plan import Plan
 from tests.cli.refusals import noise
 from tests.cli.refusals import run as command
 from tests.docs.passing import passed_files

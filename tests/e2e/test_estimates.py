@@ -7,8 +7,8 @@ import tifffile
 import torch
 
 import denoisplit
-from denoisplit.core.prediction import memory
 from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.tiles import memory
 from tests.cli.refusals import noise
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment

@@ -22,7 +22,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.data_fingerprint import assert_disjoint
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.outputs.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.core.training.data.prepare import evaluation_fields, prepare

@@ -12,7 +12,7 @@ from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.scaled import as_dtype
-from denoisplit.core.prediction.spool import spool_of
+from denoisplit.core.prediction.files.spool import spool_of
 from denoisplit.core.storage.image_files import installed_formats, save_image
 from tests.e2e.experiment import Experiment
 
@@ -119,6 +119,6 @@ def test_a_format_that_is_written_whole_says_so_of_large_results_alone(
     large: int,
     told: bool,
 ) -> None:
-    monkeypatch.setattr("denoisplit.core.prediction.in_file.LARGE", large)
+    monkeypatch.setattr("denoisplit.core.prediction.files.in_file.LARGE", large)
     run.predict_file(movie().pixels, tmp_path / "out.npz", axes="tyx")
     assert ("written whole" in caplog.text) is told

@@ -12,7 +12,7 @@ import tifffile
 import denoisplit
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
-from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.outputs.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.sums.label_sums import LabelSum

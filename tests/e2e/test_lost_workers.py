@@ -14,8 +14,8 @@ import pytest
 
 import denoisplit
 from denoisplit.core.errors import RunError
+from denoisplit.core.prediction.files.spool import spool_of
 from denoisplit.core.prediction.request import How
-from denoisplit.core.prediction.spool import spool_of
 from denoisplit.plugins.executors.serial import Serial
 from tests.cli.refusals import noise
 

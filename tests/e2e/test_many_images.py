@@ -13,10 +13,10 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
-from denoisplit.core.prediction.items import Item, items
-from denoisplit.core.prediction.many import predict_items
+from denoisplit.core.prediction.files.items import Item, items
+from denoisplit.core.prediction.files.many import predict_items
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.storage.image_files import save_image
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command

@@ -11,7 +11,7 @@ import pytest
 
 import denoisplit
 from denoisplit.core.images.bases import Field
-from denoisplit.core.prediction.sums_over import SumsOver
+from denoisplit.core.prediction.samples.sums_over import SumsOver
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.tile_sums import gathered_sums
 from denoisplit.core.training.calibration.fit_calibrators import calibrate_run, noisy_errors, predicted

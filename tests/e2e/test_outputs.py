@@ -12,8 +12,8 @@ from scipy import stats
 import denoisplit
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.bases import Image, PixelSize
-from denoisplit.core.prediction.posterior import draw_samples
-from denoisplit.core.prediction.sample_count import LEAST
+from denoisplit.core.prediction.outputs.posterior import draw_samples
+from denoisplit.core.prediction.samples.sample_count import LEAST
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff

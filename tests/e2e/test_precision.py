@@ -14,7 +14,7 @@ from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import Image
 from denoisplit.core.prediction import precision_cost
-from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff

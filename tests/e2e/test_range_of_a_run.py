@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.data.prepare import evaluation_fields, prepare
 from denoisplit.plugins.datasets.simulated import Simulated

@@ -10,12 +10,13 @@ import tifffile
 import denoisplit
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError
-from denoisplit.core.prediction import memory, splitting
-from denoisplit.core.prediction.engine import Found, Work
-from denoisplit.core.prediction.plan import Job
+from denoisplit.core.prediction.files import splitting
+from denoisplit.core.prediction.files.spool import Spool, Tiling, spool_of, tiling_of
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.request import How
-from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.prediction.spool import Spool, Tiling, spool_of, tiling_of
+from denoisplit.core.prediction.samples.engine import Found, Work
+from denoisplit.core.prediction.tiles import memory
+from denoisplit.core.prediction.tiles.plan import Job
 from tests.cli.refusals import noise
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment

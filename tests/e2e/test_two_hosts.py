@@ -18,7 +18,7 @@ from tests.e2e.hosts import Host, cluster, loopback, namespaces
 ASK = """
 import sys
 from distributed import Client
-from denoisplit.core.prediction.elsewhere import _work_of
+from denoisplit.core.prediction.files.elsewhere import _work_of
 
 client = Client(sys.argv[1], timeout=60)
 print(*client.run(lambda: _work_of.cache_info().misses))

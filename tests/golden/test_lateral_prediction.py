@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.prediction import passes
-from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.tiling import Box
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples import passes
+from denoisplit.core.prediction.tiles.canvas import Canvas
+from denoisplit.core.prediction.tiles.tiling import Box
 from denoisplit.core.spec.records import PredictionSpec
 from tests.golden.check_networks import build
 from tests.golden.reference import ReferenceNetwork

@@ -7,8 +7,8 @@ import torch
 from denoisplit.core.devices import deterministic, rounding
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.summaries import Samples
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples.summaries import Samples
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.data.batches import Mover
 from denoisplit.plugins.calibrators.scale import Scale

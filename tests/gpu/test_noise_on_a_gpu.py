@@ -7,7 +7,7 @@ from torch import Tensor
 from denoisplit.core.network.kernels import kernels_of
 from denoisplit.core.network.normals import CHUNK, COUNTERS, box_muller, normals, words
 from denoisplit.core.network.philox import Purpose, Streams, computed_words
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
 
 pytestmark = [
     pytest.mark.gpu,

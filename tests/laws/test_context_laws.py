@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import draw_samples, predict
-from denoisplit.core.prediction.receptive_field import halo
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
+from denoisplit.core.prediction.tiles.receptive_field import halo
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 

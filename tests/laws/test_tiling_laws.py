@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.offers import Calibrated
-from denoisplit.core.prediction.output_words import parse_outputs, summaries_of
-from denoisplit.core.prediction.posterior import Posterior, predict
-from denoisplit.core.prediction.receptive_field import halo
-from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
+from denoisplit.core.prediction.outputs.offers import Calibrated
+from denoisplit.core.prediction.outputs.output_words import parse_outputs, summaries_of
+from denoisplit.core.prediction.outputs.posterior import Posterior, predict
+from denoisplit.core.prediction.samples.summaries import NoiseVariance, Quantiles, Samples
+from denoisplit.core.prediction.tiles.receptive_field import halo
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import MapNoise, ShotNoise, small_vse
 from tests.registered import calibrators

@@ -12,7 +12,7 @@ from benchmarks.inputs import in_units_of
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoder, FeatureShape
 from denoisplit.core.network.noise_source import ZeroNoise
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.decoders.deterministic_ladder import DeterministicLadderDecoder
 from denoisplit.plugins.decoders.ladder import LadderDecoder

@@ -10,8 +10,8 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoder, Encoder, FeatureShape
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.evidence import gather_evidence
-from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder

@@ -13,7 +13,7 @@ from denoisplit.core.errors import RunError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import VARIABLE, Choice
 from denoisplit.core.prediction import network_of
-from denoisplit.core.prediction.elsewhere import _work_of
+from denoisplit.core.prediction.files.elsewhere import _work_of
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training.calibration.completing import complete
 from denoisplit.core.training.watchers.watching import Moment, Watcher

@@ -10,8 +10,8 @@ import torch
 from denoisplit.core.devices import PRECISIONS, deterministic, rounding
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction import passes
-from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.prediction.samples import passes
+from denoisplit.core.prediction.samples.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.steps.computing import computing
 from tests.network.small import network

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.images.context_pyramid import pyramid
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
-from denoisplit.core.prediction.canvas import Canvas, canvas_multiple
-from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise
-from denoisplit.core.prediction.posterior import draw_samples
-from denoisplit.core.prediction.tiling import Box, Moved, plan_tiles
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.noise_field import CentredNoise, FieldNoise
+from denoisplit.core.prediction.outputs.posterior import draw_samples
+from denoisplit.core.prediction.tiles.canvas import Canvas, canvas_multiple
+from denoisplit.core.prediction.tiles.tiling import Box, Moved, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 

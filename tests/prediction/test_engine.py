@@ -6,13 +6,13 @@ import numpy as np
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.memory import STREAMED_BUDGET
-from denoisplit.core.prediction.passes import Passes
-from denoisplit.core.prediction.plan import plan_planes
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.summaries import Collector, Spread, Summary
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples.engine import Work, run
+from denoisplit.core.prediction.samples.passes import Passes
+from denoisplit.core.prediction.samples.summaries import Collector, Spread, Summary
+from denoisplit.core.prediction.tiles.memory import STREAMED_BUDGET
+from denoisplit.core.prediction.tiles.plan import plan_planes
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 

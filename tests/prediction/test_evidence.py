@@ -8,10 +8,10 @@ import torch
 
 from denoisplit.core.network.latent import level_sums
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
-from denoisplit.core.prediction.evidence import gather_evidence
-from denoisplit.core.prediction.noise_field import FieldNoise
-from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.noise_field import FieldNoise
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from tests.network.small import mixture, network
 from tests.network.variants import variant

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.prediction.engine import Found
-from denoisplit.core.prediction.splitting import finite_posterior
+from denoisplit.core.prediction.files.splitting import finite_posterior
+from denoisplit.core.prediction.samples.engine import Found
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])

@@ -10,8 +10,8 @@ from denoisplit.core.errors import PluginError
 from denoisplit.core.network.interfaces import Decoded, Decoder, Encoder, Features, Window
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.core.network.noise_source import GeneratorNoise, NoiseSource
-from denoisplit.core.prediction.evidence import gather_evidence
-from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from tests.network.small import PartsMaker, counts, network

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.prediction import moments as moments_of_samples
-from denoisplit.core.prediction.moments import Moments
+from denoisplit.core.prediction.samples import moments as moments_of_samples
+from denoisplit.core.prediction.samples.moments import Moments
 from denoisplit.testing.simulated_device import Transfers, counted_transfers, simulated_device
 
 DEVICE = simulated_device()

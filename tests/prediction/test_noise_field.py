@@ -10,8 +10,8 @@ from torch import Tensor
 
 from denoisplit.core.network.normals import normals
 from denoisplit.core.network.philox import Purpose, Streams
-from denoisplit.core.prediction.noise_field import BLOCK_SIDE, FieldNoise
-from denoisplit.core.prediction.passes import FIELDS
+from denoisplit.core.prediction.latents.noise_field import BLOCK_SIDE, FieldNoise
+from denoisplit.core.prediction.samples.passes import FIELDS
 from denoisplit.testing.simulated_device import Transfers, counted_transfers, simulated_device
 
 DEVICE = simulated_device()

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
-from denoisplit.core.prediction.noise_field import FieldNoise
-from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.noise_field import FieldNoise
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
 from denoisplit.core.spec.records import PredictionSpec
 from tests.network.small import network
 from tests.network.variants import anisotropic

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from denoisplit.core.errors import DenoisplitError, PluginError, SpecError
-from denoisplit.core.prediction import plan
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
-from denoisplit.core.prediction.memory import bytes_per_pixel
-from denoisplit.core.prediction.noise_field import FieldNoise, NoiseField
-from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.noise_field import FieldNoise, NoiseField
+from denoisplit.core.prediction.latents.ziggurat_field import ZigguratField
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
 from denoisplit.core.prediction.request import Request
-from denoisplit.core.prediction.ziggurat_field import ZigguratField
+from denoisplit.core.prediction.tiles import plan
+from denoisplit.core.prediction.tiles.memory import bytes_per_pixel
 from denoisplit.core.spec.records import PredictionSpec
 from tests.network.small import network
 from tests.network.variants import projecting

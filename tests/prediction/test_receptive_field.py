@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from denoisplit.core.errors import PluginError
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction import receptive_field
-from denoisplit.core.prediction.receptive_field import halo
+from denoisplit.core.prediction.tiles import receptive_field
+from denoisplit.core.prediction.tiles.receptive_field import halo
 from tests.prediction.networks import small_vse
 
 

@@ -9,8 +9,8 @@ import pytest
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import IntensityStats
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.sample_count import LEAST, MOST, PILOT, AutoSamples, parse_samples
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples.sample_count import LEAST, MOST, PILOT, AutoSamples, parse_samples
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.seams import Seams, measure_seams
-from denoisplit.core.prediction.tiling import Clipped, plan_tiles
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.tiles.seams import Seams, measure_seams
+from denoisplit.core.prediction.tiles.tiling import Clipped, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 

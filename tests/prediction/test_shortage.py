@@ -13,13 +13,20 @@ from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.network.interfaces import Features
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.passes import Passes
-from denoisplit.core.prediction.plan import plan_planes
-from denoisplit.core.prediction.posterior import assembled, predict
-from denoisplit.core.prediction.receptive_field import halo
-from denoisplit.core.prediction.summaries import Collector, Images, Made, NoiseVariance, Spread, Summary
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.outputs.posterior import assembled, predict
+from denoisplit.core.prediction.samples.engine import Work, run
+from denoisplit.core.prediction.samples.passes import Passes
+from denoisplit.core.prediction.samples.summaries import (
+    Collector,
+    Images,
+    Made,
+    NoiseVariance,
+    Spread,
+    Summary,
+)
+from denoisplit.core.prediction.tiles.plan import plan_planes
+from denoisplit.core.prediction.tiles.receptive_field import halo
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import MapNoise, small_vse
 

@@ -12,7 +12,7 @@ from denoisplit.core.assessment.scores import EvaluatedField, evaluate_fields
 from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.prediction.notebook_bar import notebook_bar
-from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.prediction.outputs.result import Prediction
 
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import draw_samples, predict
-from denoisplit.core.prediction.summaries import Grain, NoiseVariance, Quantiles
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
+from denoisplit.core.prediction.samples.summaries import Grain, NoiseVariance, Quantiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import MapNoise, small_vse
 

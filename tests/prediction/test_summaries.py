@@ -11,14 +11,14 @@ from torch import Tensor
 from denoisplit.core.errors import PluginError
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
-from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.noise_field import FieldNoise
-from denoisplit.core.prediction.passes import Draw, Drawn, Passes
-from denoisplit.core.prediction.plan import plan_planes
-from denoisplit.core.prediction.posterior import draw_samples, predict
-from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
-from denoisplit.core.prediction.tiling import Clipped, plan_tiles
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.noise_field import FieldNoise
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
+from denoisplit.core.prediction.samples.passes import Draw, Drawn, Passes
+from denoisplit.core.prediction.samples.summaries import NoiseVariance, Quantiles, Samples
+from denoisplit.core.prediction.tiles.canvas import Canvas
+from denoisplit.core.prediction.tiles.plan import plan_planes
+from denoisplit.core.prediction.tiles.tiling import Clipped, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import MapNoise, ShotNoise, small_vse
 

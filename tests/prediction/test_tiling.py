@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.prediction.memory import largest_tile
-from denoisplit.core.prediction.tiling import Clipped, canvas_shape, pad_to_canvas, plan_tiles
+from denoisplit.core.prediction.tiles.memory import largest_tile
+from denoisplit.core.prediction.tiles.tiling import Clipped, canvas_shape, pad_to_canvas, plan_tiles
 
 axis = st.tuples(st.integers(1, 90), st.integers(1, 5), st.integers(0, 4), st.sampled_from([1, 2, 4, 8]))
 

@@ -11,12 +11,12 @@ import denoisplit
 from denoisplit.api import Run
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.io import iterate_planes
-from denoisplit.core.prediction.engine import Work
-from denoisplit.core.prediction.engine import run as done
-from denoisplit.core.prediction.plan import plan_part
-from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.summaries import Spread
-from denoisplit.core.prediction.tiling import Box
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.samples.engine import Work
+from denoisplit.core.prediction.samples.engine import run as done
+from denoisplit.core.prediction.samples.summaries import Spread
+from denoisplit.core.prediction.tiles.plan import plan_part
+from denoisplit.core.prediction.tiles.tiling import Box
 from denoisplit.core.report.image_page import image_page
 from denoisplit.core.runs.image_findings import SIDE, image_findings
 from denoisplit.core.spec.records import PredictionSpec

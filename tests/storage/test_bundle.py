@@ -19,7 +19,7 @@ from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import component_versions, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec

@@ -12,7 +12,7 @@ from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import Posterior
+from denoisplit.core.prediction.outputs.posterior import Posterior
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training.calibration import fit_calibrators as module

@@ -11,7 +11,7 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import SumInterval
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.outputs.posterior import draw_samples
 from denoisplit.core.spec import ResolvedSpec
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.calibration.fit_calibrators import calibrate_run

@@ -14,7 +14,7 @@ from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.frame_part import FramePart
-from denoisplit.core.prediction.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.data.prepare import evaluation_fields
 

@@ -18,7 +18,7 @@ from denoisplit.cli import main
 from denoisplit.core.errors import NonFiniteLossError, SpecError
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.watchers.watching import Moment, Watcher

@@ -10,7 +10,7 @@ from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec

@@ -8,7 +8,7 @@ import attrs
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, require_keywords
 from denoisplit.core.given import require, texts_of
-from denoisplit.core.prediction.result import PathLike
+from denoisplit.core.prediction.outputs.result import PathLike
 from denoisplit.core.storage.image_files import open_given
 
 

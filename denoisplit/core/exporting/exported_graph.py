@@ -13,7 +13,7 @@ from denoisplit.core.exporting.ports import NoiseInput, Ports
 from denoisplit.core.network.camera_noise import waits_for_maps
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.receptive_field import FIRST_PROBE, halo
+from denoisplit.core.prediction.tiles.receptive_field import FIRST_PROBE, halo
 
 _ADVICE = "Predict with denoisplit"
 

@@ -9,13 +9,13 @@ import attrs
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.chosen_executor import chosen_executor
-from denoisplit.core.prediction.engine import Work
 from denoisplit.core.prediction.image_work import ImageWork
-from denoisplit.core.prediction.memory import BESIDE, bytes_per_pixel, streamed_budget
-from denoisplit.core.prediction.passes import evaluating
-from denoisplit.core.prediction.plan import Plan
 from denoisplit.core.prediction.request import Request
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.samples.engine import Work
+from denoisplit.core.prediction.samples.passes import evaluating
+from denoisplit.core.prediction.tiles.memory import BESIDE, bytes_per_pixel, streamed_budget
+from denoisplit.core.prediction.tiles.plan import Plan
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 
 _TIMED = (1, 3)

@@ -18,21 +18,21 @@ from denoisplit.core.images.lazy import LazyArray, is_lazy
 from denoisplit.core.network.calibrating import ENOUGH, too_few
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.offers import Calibrated, Output
-from denoisplit.core.prediction.output_words import (
+from denoisplit.core.prediction.outputs.offers import Calibrated, Output
+from denoisplit.core.prediction.outputs.output_words import (
     default_outputs,
     parse_outputs,
     require_possible,
     summaries_of,
 )
-from denoisplit.core.prediction.passes import evaluating
-from denoisplit.core.prediction.plan import plan_planes
-from denoisplit.core.prediction.plane_judge import misfit_of
+from denoisplit.core.prediction.outputs.plane_judge import misfit_of
 from denoisplit.core.prediction.request import Request
-from denoisplit.core.prediction.sample_count import LEAST, PILOT, AutoSamples
-from denoisplit.core.prediction.summaries import Grain, Spread, Summary
-from denoisplit.core.prediction.sums_over import SumsOver
+from denoisplit.core.prediction.samples.engine import Work, run
+from denoisplit.core.prediction.samples.passes import evaluating
+from denoisplit.core.prediction.samples.sample_count import LEAST, PILOT, AutoSamples
+from denoisplit.core.prediction.samples.summaries import Grain, Spread, Summary
+from denoisplit.core.prediction.samples.sums_over import SumsOver
+from denoisplit.core.prediction.tiles.plan import plan_planes
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.sums.divisions import Division, label_divisions
 

@@ -18,7 +18,7 @@ from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import FULL
-from denoisplit.core.prediction.posterior import Posterior, draw_samples, predict
+from denoisplit.core.prediction.outputs.posterior import Posterior, draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.request import Request
 from denoisplit.core.storage.bundle import Bundle

@@ -14,9 +14,9 @@ from denoisplit.core.errors import SpecError, require_keywords
 from denoisplit.core.given import is_whole, path_of, require, shown
 from denoisplit.core.images.lazy import without_mask
 from denoisplit.core.prediction.executor import Executor
-from denoisplit.core.prediction.output_words import parse_outputs
+from denoisplit.core.prediction.outputs.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
+from denoisplit.core.prediction.samples.sample_count import AutoSamples, parse_samples
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.label_files import LabelImage, open_labels

@@ -10,7 +10,7 @@ from denoisplit.core.assessment.noise_agreement import NoiseAgreement
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.bases import Field, PixelSize
 from denoisplit.core.images.noise_correlation import NoiseCorrelation
-from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 

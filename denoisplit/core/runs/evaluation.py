@@ -22,11 +22,11 @@ from denoisplit.core.images.lazy import without_mask
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.offers import Calibrated
-from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.outputs.offers import Calibrated
+from denoisplit.core.prediction.outputs.posterior import draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.request import number_of
-from denoisplit.core.prediction.sums_over import SumsOver
+from denoisplit.core.prediction.samples.sums_over import SumsOver
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.staging import staged
 from denoisplit.core.sums.divisions import BLOCK_SIDES, LABELS, Division, block_division, label_divisions

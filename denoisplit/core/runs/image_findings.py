@@ -16,15 +16,15 @@ from denoisplit.core.images.derived_images import first_of
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated
-from denoisplit.core.prediction.passes import evaluating
-from denoisplit.core.prediction.plan import plan_part
-from denoisplit.core.prediction.plane_judge import misfit_of
+from denoisplit.core.prediction.outputs.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated
+from denoisplit.core.prediction.outputs.plane_judge import misfit_of
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.prediction.summaries import Samples, Spread, Summary, sample_name
-from denoisplit.core.prediction.tiling import Box
+from denoisplit.core.prediction.samples.engine import Work, run
+from denoisplit.core.prediction.samples.passes import evaluating
+from denoisplit.core.prediction.samples.summaries import Samples, Spread, Summary, sample_name
+from denoisplit.core.prediction.tiles.plan import plan_part
+from denoisplit.core.prediction.tiles.tiling import Box
 from denoisplit.core.report.gathered import ImageFindings, Predicted, shown_samples
 from denoisplit.core.runs.run_findings import interval_of
 from denoisplit.core.spec.records import PredictionSpec

@@ -6,7 +6,7 @@ from typing import Any
 from denoisplit.core.exchange.foreign_statistics import ForeignStatistics
 from denoisplit.core.exchange.importing import import_network
 from denoisplit.core.given import path_of, paths_of, texts_of
-from denoisplit.core.prediction.result import PathLike
+from denoisplit.core.prediction.outputs.result import PathLike
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.storage.run_folder import RunFolder
 

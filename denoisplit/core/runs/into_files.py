@@ -14,13 +14,13 @@ from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.chosen_executor import executor_to_start
-from denoisplit.core.prediction.elsewhere import Place
 from denoisplit.core.prediction.estimate import Estimate, estimate
-from denoisplit.core.prediction.items import images_among
+from denoisplit.core.prediction.files.elsewhere import Place
+from denoisplit.core.prediction.files.items import images_among
+from denoisplit.core.prediction.files.splitting import predict_shard, predict_to_file
+from denoisplit.core.prediction.files.spool import spool_of
+from denoisplit.core.prediction.outputs.result import PathLike, Prediction
 from denoisplit.core.prediction.request import How, Request, Shard, request_of
-from denoisplit.core.prediction.result import PathLike, Prediction
-from denoisplit.core.prediction.splitting import predict_shard, predict_to_file
-from denoisplit.core.prediction.spool import spool_of
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import ImageInputs, files_among, open_given

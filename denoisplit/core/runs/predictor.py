@@ -10,14 +10,14 @@ from denoisplit.core.given import path_of, paths_of, require, require_function
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.scaled import require_dtype
 from denoisplit.core.prediction.chosen_executor import executor_to_start
-from denoisplit.core.prediction.items import ENDING, items
+from denoisplit.core.prediction.files.items import ENDING, items
+from denoisplit.core.prediction.files.many import Outcome, predict_items
+from denoisplit.core.prediction.files.spool import digest_of, network_identity
 from denoisplit.core.prediction.kept_executor import Kept
-from denoisplit.core.prediction.many import Outcome, predict_items
-from denoisplit.core.prediction.output_words import parse_outputs
+from denoisplit.core.prediction.outputs.output_words import parse_outputs
+from denoisplit.core.prediction.outputs.result import PathLike, Prediction
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.request import How, Request, request_of
-from denoisplit.core.prediction.result import PathLike, Prediction
-from denoisplit.core.prediction.spool import digest_of, network_identity
 from denoisplit.core.storage.run_folder import RunFolder
 
 

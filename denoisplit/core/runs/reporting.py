@@ -7,9 +7,9 @@ from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.given import is_whole, require
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.offers import Calibrated
+from denoisplit.core.prediction.outputs.offers import Calibrated
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.report.image_page import image_page
 from denoisplit.core.report.page import ENDING, is_report, rendered
 from denoisplit.core.report.run_page import run_page

@@ -5,8 +5,8 @@ from pathlib import Path
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.given import path_of, require
 from denoisplit.core.images.bases import Image
+from denoisplit.core.prediction.outputs.result import PathLike, Prediction
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.storage.image_files import open_given
 

@@ -18,14 +18,14 @@ from denoisplit.core.given import path_of, require, require_function
 from denoisplit.core.hypertext import facts
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.files.splitting import predict_image
 from denoisplit.core.prediction.network_of import load_network
 from denoisplit.core.prediction.notebook_bar import notebook_bar
+from denoisplit.core.prediction.outputs.result import PathLike, Prediction
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
 from denoisplit.core.prediction.progress import Progress, Stages
 from denoisplit.core.prediction.request import Request
-from denoisplit.core.prediction.result import PathLike, Prediction
-from denoisplit.core.prediction.splitting import predict_image
-from denoisplit.core.prediction.sums_over import sum_intervals
+from denoisplit.core.prediction.samples.sums_over import sum_intervals
 from denoisplit.core.runs import after_training
 from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.runs.reports import Reports

@@ -22,11 +22,11 @@ from denoisplit.core.images.mixing import mix, mixed_image
 from denoisplit.core.images.noise_correlation import NoiseCorrelation, noise_correlation
 from denoisplit.core.images.physical import PixelSize
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.evidence import Evidence, gather_evidence
-from denoisplit.core.prediction.offers import Calibrated
-from denoisplit.core.prediction.posterior import Posterior, draw_samples, predict
+from denoisplit.core.prediction.outputs.evidence import Evidence, gather_evidence
+from denoisplit.core.prediction.outputs.offers import Calibrated
+from denoisplit.core.prediction.outputs.posterior import Posterior, draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, within
-from denoisplit.core.prediction.sums_over import sum_intervals
+from denoisplit.core.prediction.samples.sums_over import sum_intervals
 from denoisplit.core.report.gathered import LEVEL, Looked, Predicted, RunFindings, shown_samples
 from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.spec.records import PredictionSpec

@@ -13,9 +13,9 @@ from denoisplit.core.errors import RunError, quoted
 from denoisplit.core.given import path_of
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.channel_names import MIXED
+from denoisplit.core.prediction.outputs.result import PathLike, Prediction
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.request import How, Request, request_of
-from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch

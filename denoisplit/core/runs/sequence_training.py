@@ -17,9 +17,9 @@ from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.main_guard import stop_in_worker
 from denoisplit.core.prediction.notebook_bar import notebook_bar
-from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.outputs.posterior import predict
+from denoisplit.core.prediction.outputs.result import PathLike
 from denoisplit.core.prediction.progress import Progress, Stages, part_of
-from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.runs import after_training
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.runs.sequence import SequentialRun, load_sequence

@@ -17,10 +17,10 @@ from denoisplit.core.images.noise_correlation import STRONG, neighbour_correlati
 from denoisplit.core.network.calibrating import fit_fields, gives_std, most_seen
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, SumCalibrator
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.posterior import Posterior, predict
+from denoisplit.core.prediction.outputs.posterior import Posterior, predict
 from denoisplit.core.prediction.progress import Progress, part_of
-from denoisplit.core.prediction.summaries import Summary
-from denoisplit.core.prediction.sums_over import SumsOver
+from denoisplit.core.prediction.samples.summaries import Summary
+from denoisplit.core.prediction.samples.sums_over import SumsOver
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.tile_sums import gathered_sums

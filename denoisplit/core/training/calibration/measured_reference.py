@@ -10,7 +10,7 @@ from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.evidence import gather_evidence
+from denoisplit.core.prediction.outputs.evidence import gather_evidence
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.calibration.calibration_fields import spread_out

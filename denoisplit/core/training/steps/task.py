@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from denoisplit.core.network.named_term import NamedTerm
 from denoisplit.core.network.objective import LossTerms, kl_weight
 from denoisplit.core.network.vse import ALL_PIXELS, VSE
-from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.prediction.samples.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.data.batches import Mover, Pair
 from denoisplit.core.training.steps.drawing import STEP_DRAWS

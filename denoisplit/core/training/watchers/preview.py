@@ -11,8 +11,8 @@ from denoisplit.core.errors import in_one_line
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.moments import Moments
-from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.prediction.samples.moments import Moments
+from denoisplit.core.prediction.samples.passes import evaluating
 from denoisplit.core.training.data.batches import Pair
 from denoisplit.core.training.logger import Picture
 

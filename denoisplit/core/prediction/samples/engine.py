@@ -13,14 +13,14 @@ import numpy as np
 from denoisplit.core.devices import is_shortage
 from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.executor import pool_of
-from denoisplit.core.prediction.passes import Passes, evaluating
-from denoisplit.core.prediction.plan import Job, Plan, halved, output_dtype
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.shrinking import Shrinking
-from denoisplit.core.prediction.summaries import Facts, Images, Summary
-from denoisplit.core.prediction.tiling import Box, Tile
+from denoisplit.core.prediction.samples.passes import Passes, evaluating
+from denoisplit.core.prediction.samples.summaries import Facts, Images, Summary
+from denoisplit.core.prediction.tiles.canvas import Canvas
+from denoisplit.core.prediction.tiles.plan import Job, Plan, halved, output_dtype
+from denoisplit.core.prediction.tiles.shrinking import Shrinking
+from denoisplit.core.prediction.tiles.tiling import Box, Tile
 
 J = TypeVar("J")
 R = TypeVar("R")

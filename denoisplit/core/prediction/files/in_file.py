@@ -18,10 +18,10 @@ from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.lazy import mapped
 from denoisplit.core.images.scaled import WholeNumbers, require_dtype, whole_numbers
 from denoisplit.core.images.writing import RegionWriter, raw_file
-from denoisplit.core.prediction.output_words import channels_of
-from denoisplit.core.prediction.posterior import Posterior
-from denoisplit.core.prediction.sinks import Asked, Sink
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.files.sinks import Asked, Sink
+from denoisplit.core.prediction.outputs.output_words import channels_of
+from denoisplit.core.prediction.outputs.posterior import Posterior
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.storage.image_files import installed_formats, open_given, writing_format
 
 _LOG = logging.getLogger("denoisplit.prediction")

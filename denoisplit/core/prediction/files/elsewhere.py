@@ -15,14 +15,8 @@ from denoisplit.core.errors import NoWorkersError, RunError
 from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.main_guard import can_start, guard
-from denoisplit.core.prediction.engine import Counter, Found, Work, ahead_of, in_order, run
 from denoisplit.core.prediction.executor import Executor
-from denoisplit.core.prediction.image_work import ImageWork
-from denoisplit.core.prediction.network_of import load_network
-from denoisplit.core.prediction.passes import evaluating
-from denoisplit.core.prediction.plan import Job
-from denoisplit.core.prediction.request import Request, Shard
-from denoisplit.core.prediction.spool import (
+from denoisplit.core.prediction.files.spool import (
     TILES,
     Spool,
     Tiling,
@@ -33,6 +27,12 @@ from denoisplit.core.prediction.spool import (
     open_spool,
     spool_of,
 )
+from denoisplit.core.prediction.image_work import ImageWork
+from denoisplit.core.prediction.network_of import load_network
+from denoisplit.core.prediction.request import Request, Shard
+from denoisplit.core.prediction.samples.engine import Counter, Found, Work, ahead_of, in_order, run
+from denoisplit.core.prediction.samples.passes import evaluating
+from denoisplit.core.prediction.tiles.plan import Job
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.modules import import_files, imported_files
 from denoisplit.core.storage.image_files import open_given

@@ -6,9 +6,9 @@ import attrs
 import numpy as np
 
 from denoisplit.core.images.io import Planes
-from denoisplit.core.prediction.passes import Draw, Passes
-from denoisplit.core.prediction.summaries import Collector, Facts, Images, Made, Summary
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.samples.passes import Draw, Passes
+from denoisplit.core.prediction.samples.summaries import Collector, Facts, Images, Made, Summary
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.sums.divisions import Division
 from denoisplit.core.sums.label_sums import LabelSum, LabelSums, sums_at

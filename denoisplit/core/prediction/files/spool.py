@@ -23,7 +23,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.block_walks import blocks
-from denoisplit.core.prediction.engine import Found
+from denoisplit.core.prediction.samples.engine import Found
 from denoisplit.core.staging import hidden
 from denoisplit.core.storage.digests import NAME, ZEROS, file_hash, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of

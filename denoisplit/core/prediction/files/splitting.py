@@ -11,22 +11,22 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.elsewhere import Place, do_shard, finished, results
-from denoisplit.core.prediction.engine import Found, Work, run
 from denoisplit.core.prediction.estimate import tile_memory
+from denoisplit.core.prediction.files.elsewhere import Place, do_shard, finished, results
+from denoisplit.core.prediction.files.in_file import File
+from denoisplit.core.prediction.files.sinks import Asked, Memory, Sink
+from denoisplit.core.prediction.files.spool import OtherTilesError, tiling_of
 from denoisplit.core.prediction.image_work import ImageWork
-from denoisplit.core.prediction.in_file import File
-from denoisplit.core.prediction.memory import streamed_budget
-from denoisplit.core.prediction.plan import Job
-from denoisplit.core.prediction.plane_judge import plane_verdict
-from denoisplit.core.prediction.posterior import Posterior
+from denoisplit.core.prediction.outputs.plane_judge import plane_verdict
+from denoisplit.core.prediction.outputs.posterior import Posterior
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.request import Request, Shard
-from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.prediction.seams import Seams, SeamStrips
-from denoisplit.core.prediction.sinks import Asked, Memory, Sink
-from denoisplit.core.prediction.spool import OtherTilesError, tiling_of
-from denoisplit.core.prediction.summaries import Facts
-from denoisplit.core.prediction.sums_over import summed
+from denoisplit.core.prediction.samples.engine import Found, Work, run
+from denoisplit.core.prediction.samples.summaries import Facts
+from denoisplit.core.prediction.samples.sums_over import summed
+from denoisplit.core.prediction.tiles.memory import streamed_budget
+from denoisplit.core.prediction.tiles.plan import Job
+from denoisplit.core.prediction.tiles.seams import Seams, SeamStrips
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.judgement import Verdict, joined
 

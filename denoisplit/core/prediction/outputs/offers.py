@@ -10,8 +10,8 @@ import numpy as np
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.network.calibrating import applying, calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration
-from denoisplit.core.prediction.posterior import Posterior
-from denoisplit.core.prediction.summaries import (
+from denoisplit.core.prediction.outputs.posterior import Posterior
+from denoisplit.core.prediction.samples.summaries import (
     Images,
     NoiseVariance,
     Samples,

@@ -16,8 +16,8 @@ from denoisplit.core.given import path_of
 from denoisplit.core.hypertext import facts
 from denoisplit.core.images.bases import Image, ImageLayout, PixelSize, TimeInterval
 from denoisplit.core.images.scaled import WholeNumbers, as_dtype
-from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
-from denoisplit.core.prediction.output_words import channels_of
+from denoisplit.core.prediction.outputs.offers import CALIBRATED_STD, CHI_SQUARE
+from denoisplit.core.prediction.outputs.output_words import channels_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import ImageInputs, save_image
 from denoisplit.core.sums.label_sums import LabelSums

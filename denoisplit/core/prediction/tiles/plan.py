@@ -14,15 +14,15 @@ from denoisplit.core.errors import ImageError, PluginError, counted
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.canvas import canvas_multiple
-from denoisplit.core.prediction.memory import (
+from denoisplit.core.prediction.tiles.canvas import canvas_multiple
+from denoisplit.core.prediction.tiles.memory import (
     BESIDE,
     MAX_SAMPLE_BATCH,
     bytes_per_pixel,
     largest_tile,
 )
-from denoisplit.core.prediction.receptive_field import halo as measured_halo
-from denoisplit.core.prediction.tiling import (
+from denoisplit.core.prediction.tiles.receptive_field import halo as measured_halo
+from denoisplit.core.prediction.tiles.tiling import (
     Box,
     Clipped,
     Moved,

@@ -10,10 +10,10 @@ from typing import Final, Literal, TextIO
 import attrs
 
 from denoisplit.core.errors import DenoisplitError, ImageError, NoWorkersError, RunError
-from denoisplit.core.prediction.items import Item
+from denoisplit.core.prediction.files.items import Item
+from denoisplit.core.prediction.files.spool import digest_of, file_identity, file_states
+from denoisplit.core.prediction.outputs.result import Prediction
 from denoisplit.core.prediction.progress import Progress, within
-from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.prediction.spool import digest_of, file_identity, file_states
 from denoisplit.core.storage.image_files import ImageInputs
 from denoisplit.core.storage.write_guards import require_ours
 

@@ -6,8 +6,8 @@ from typing import Final
 from denoisplit.core.errors import CalibrationError, SpecError
 from denoisplit.core.given import texts_of
 from denoisplit.core.images.channel_names import MIXED
-from denoisplit.core.prediction.offers import CHI_SQUARE, OFFERS, Calibrated, Output
-from denoisplit.core.prediction.summaries import Quantiles, Summary
+from denoisplit.core.prediction.outputs.offers import CHI_SQUARE, OFFERS, Calibrated, Output
+from denoisplit.core.prediction.samples.summaries import Quantiles, Summary
 
 DEFAULT: Final = ("mean", "std", "calibrated_std")
 """What a prediction gives unless told otherwise, as far as the run allows."""

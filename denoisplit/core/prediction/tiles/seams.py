@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.tiles.tiling import Tile
 
 
 @attrs.frozen

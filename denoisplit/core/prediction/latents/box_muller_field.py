@@ -10,7 +10,7 @@ from torch import Tensor
 
 from denoisplit.core.network.normals import normals
 from denoisplit.core.network.philox import Purpose, Streams
-from denoisplit.core.prediction.noise_field import BLOCK_SIDE, NoiseField
+from denoisplit.core.prediction.latents.noise_field import BLOCK_SIDE, NoiseField
 
 _FEW: Final = 1 << 20
 """Numbers of a window that are made in one go."""

@@ -15,11 +15,11 @@ from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.evidence import evidence_of
-from denoisplit.core.prediction.offers import CHI_SQUARE
-from denoisplit.core.prediction.passes import Passes
-from denoisplit.core.prediction.summaries import Collector, Facts, Images, Made, Summary
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.outputs.evidence import evidence_of
+from denoisplit.core.prediction.outputs.offers import CHI_SQUARE
+from denoisplit.core.prediction.samples.passes import Passes
+from denoisplit.core.prediction.samples.summaries import Collector, Facts, Images, Made, Summary
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.consistency import (
     chi_square,

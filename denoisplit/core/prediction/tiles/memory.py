@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from denoisplit.core.devices import memory_budget
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.canvas import canvas_multiple
-from denoisplit.core.prediction.tiling import canvas_shape, round_up
+from denoisplit.core.prediction.tiles.canvas import canvas_multiple
+from denoisplit.core.prediction.tiles.tiling import canvas_shape, round_up
 
 TENSORS_ALIVE = 8
 """Tensors of the largest size that are alive at the same time (skip, input, normalised, activated, output,

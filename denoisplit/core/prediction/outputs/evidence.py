@@ -15,12 +15,12 @@ from denoisplit.core.network.latent import divergence, level_numbers
 from denoisplit.core.network.placing import decode
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.passes import Passes, evaluating
-from denoisplit.core.prediction.plan import plan_planes
-from denoisplit.core.prediction.posterior import assembled
-from denoisplit.core.prediction.summaries import Collector, Images, Made, Summary
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.outputs.posterior import assembled
+from denoisplit.core.prediction.samples.engine import Work, run
+from denoisplit.core.prediction.samples.passes import Passes, evaluating
+from denoisplit.core.prediction.samples.summaries import Collector, Images, Made, Summary
+from denoisplit.core.prediction.tiles.plan import plan_planes
+from denoisplit.core.prediction.tiles.tiling import Tile
 from denoisplit.core.spec.records import PredictionSpec
 
 LEAST_VARIANCE = 1e-6

@@ -13,11 +13,11 @@ from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.images.axes import AXES
 from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.io import Planes
-from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated, Output
-from denoisplit.core.prediction.output_words import default_outputs
-from denoisplit.core.prediction.posterior import Posterior
-from denoisplit.core.prediction.result import names_of
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.outputs.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated, Output
+from denoisplit.core.prediction.outputs.output_words import default_outputs
+from denoisplit.core.prediction.outputs.posterior import Posterior
+from denoisplit.core.prediction.outputs.result import names_of
+from denoisplit.core.prediction.tiles.tiling import Tile
 
 
 @attrs.frozen(kw_only=True)

@@ -19,13 +19,13 @@ from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import Features
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.box_muller_field import BoxMullerField
-from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise, NoiseField
-from denoisplit.core.prediction.orientations import Orientation, orientation_of
-from denoisplit.core.prediction.plan import Plan
-from denoisplit.core.prediction.tiling import Tile
-from denoisplit.core.prediction.ziggurat_field import ZigguratField
+from denoisplit.core.prediction.latents.box_muller_field import BoxMullerField
+from denoisplit.core.prediction.latents.noise_field import CentredNoise, FieldNoise, NoiseField
+from denoisplit.core.prediction.latents.ziggurat_field import ZigguratField
+from denoisplit.core.prediction.samples.orientations import Orientation, orientation_of
+from denoisplit.core.prediction.tiles.canvas import Canvas
+from denoisplit.core.prediction.tiles.plan import Plan
+from denoisplit.core.prediction.tiles.tiling import Tile
 
 FIELDS: Final[Mapping[str, Callable[[int], NoiseField]]] = {
     "box_muller": BoxMullerField,

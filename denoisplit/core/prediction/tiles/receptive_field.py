@@ -14,7 +14,7 @@ from torch import Tensor
 from denoisplit.core.errors import PluginError
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.canvas import canvas_multiple
+from denoisplit.core.prediction.tiles.canvas import canvas_multiple
 
 FIRST_PROBE = 16
 LAST_PROBE = 128

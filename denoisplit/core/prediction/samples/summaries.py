@@ -12,10 +12,10 @@ import torch
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import PluginError
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.moments import Moments
-from denoisplit.core.prediction.passes import Draw, Passes
-from denoisplit.core.prediction.plan import Plan
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.samples.moments import Moments
+from denoisplit.core.prediction.samples.passes import Draw, Passes
+from denoisplit.core.prediction.tiles.plan import Plan
+from denoisplit.core.prediction.tiles.tiling import Tile
 
 Images = Mapping[str, FloatArray]
 """Named images [c (z) y x]."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.prediction.executor import pool_of
-from denoisplit.core.prediction.noise_field import BLOCK_SIDE, NoiseField
+from denoisplit.core.prediction.latents.noise_field import BLOCK_SIDE, NoiseField
 
 Noise = npt.NDArray[np.float32]
 

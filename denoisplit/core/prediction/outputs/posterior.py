@@ -8,13 +8,13 @@ import numpy as np
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.engine import Found, Work, joined, run
-from denoisplit.core.prediction.passes import evaluating
-from denoisplit.core.prediction.plan import Job, plan_planes
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.seams import Seams, measure_seams
-from denoisplit.core.prediction.summaries import Facts, Images, Samples, Spread, Summary
-from denoisplit.core.prediction.tiling import Box
+from denoisplit.core.prediction.samples.engine import Found, Work, joined, run
+from denoisplit.core.prediction.samples.passes import evaluating
+from denoisplit.core.prediction.samples.summaries import Facts, Images, Samples, Spread, Summary
+from denoisplit.core.prediction.tiles.plan import Job, plan_planes
+from denoisplit.core.prediction.tiles.seams import Seams, measure_seams
+from denoisplit.core.prediction.tiles.tiling import Box
 from denoisplit.core.spec.records import PredictionSpec
 
 

@@ -9,8 +9,8 @@ import attrs
 from denoisplit.core.devices import give_back_memory
 from denoisplit.core.errors import ImageError, counted, in_one_line
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.plan import Plan, halved, sides
-from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.tiles.plan import Plan, halved, sides
+from denoisplit.core.prediction.tiles.tiling import Tile
 
 _LOG: Final = logging.getLogger("denoisplit.prediction")
 

@@ -11,7 +11,7 @@ from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.derived_images import elementwise
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.tiling import Box, pad_to_canvas
+from denoisplit.core.prediction.tiles.tiling import Box, pad_to_canvas
 
 
 def canvas_multiple(vse: VSE) -> tuple[int, ...]:

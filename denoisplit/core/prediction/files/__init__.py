@@ -1,0 +1,1 @@
+"""Predictions into files: tile by tile, interrupted, in shards, of many images."""

@@ -1,0 +1,1 @@
+"""Latent noise as a function of place: the same numbers for a pixel, whatever tile it lies in."""

@@ -1,0 +1,1 @@
+"""The images of a prediction: those on offer, the words for them, and the evidence for the verdict."""

@@ -1,0 +1,1 @@
+"""Posterior samples of tiles: the passes of the network, and what is kept of them."""
