@@ -6,15 +6,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import denoisplit
 from denoisplit.core.errors import UnknownComponentError
 from denoisplit.core.network.composer import compose
-from denoisplit.core.registry import installed_registry, load_registry, require_components
-from denoisplit.core.spec import component_versions, parse_spec, resolve
+from denoisplit.core.registry import installed_registry, load_registry, with_missing
+from denoisplit.core.spec import component_versions, parse_spec, resolve, unstructure
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.steps.descent import optimizer_of
 from tests.distributions import MANIFEST, Install, installer
 from tests.network.small import statistics
 from tests.registry.test_plugins import PARTS
@@ -30,6 +32,19 @@ model:
 calibrator: {use: lab-gone/mine}
 training: {patch: 16}
 """
+OPTIMIZER = """
+import attrs
+import torch
+from denoisplit.core.training.optimizer import Optimizer
+
+class Mine(Optimizer):
+    @attrs.frozen
+    class Options:
+        slowness: float = 1.0
+
+    def __init__(self, options): ...
+    def over(self, parameters, learning_rate): return torch.optim.SGD(parameters, lr=learning_rate)
+"""
 NEEDED = [("calibrator", "lab-gone/mine", "1.2")]
 
 
@@ -42,9 +57,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         del sys.modules[name]
 
 
-def stored_run(folder: Path) -> RunFolder:
-    """An untrained network on disk, in a spec with the calibrator of a plugin."""
-    spec = resolve(parse_spec(SPEC), installed_registry())
+def stored_run(folder: Path, text: str = SPEC) -> RunFolder:
+    """An untrained network on disk, in a spec with a component of a plugin."""
+    spec = resolve(parse_spec(text), installed_registry())
     stats = statistics(2)
     vse = compose(spec.model, stats, channels=spec.channels, patch=spec.training.patch)
     run = RunFolder(folder)
@@ -94,13 +109,34 @@ def test_a_run_works_until_its_plugin_is_removed_and_again_after_it_is_back(
     assert load_bundle(run)[1].spec.calibrator.component.version == "1.3"
 
 
+def test_a_run_predicts_without_the_package_that_trained_it_and_keeps_its_options(
+    install: Install, tmp_path: Path
+) -> None:
+    package = install("lab-gone", manifest=MANIFEST.replace("calibrator", "optimizer"))
+    (package / "parts.py").write_text(OPTIMIZER)
+    used = "training: {optimizer: {use: lab-gone/mine, slowness: 3.5}, "
+    run = stored_run(tmp_path / "run", SPEC.replace("lab-gone/mine", "scale").replace("training: {", used))
+    mixed = np.random.default_rng(0).normal(100, 9, (24, 24)).astype(np.float32)
+    expected = denoisplit.load(run.path).predict(mixed, samples=2)
+
+    uninstall(package)
+    opened = denoisplit.load(run.path)
+    np.testing.assert_array_equal(opened.predict(mixed, samples=2).mean, expected.mean)
+    spec = load_bundle(run)[1].spec
+    assert unstructure(spec)["training"]["optimizer"] == {"use": "lab-gone/mine", "slowness": 3.5}
+    assert component_versions(spec)[-1] == ("optimizer", "lab-gone/mine", "1.2")
+    advice = r"needs optimizer lab-gone/mine, but .* not installed .*lab-gone==1\.2$"
+    with pytest.raises(UnknownComponentError, match=advice):
+        optimizer_of(opened.vse, spec.training)
+
+
 def test_a_package_that_no_longer_offers_it(install: Install) -> None:
     install("lab-gone", "2.0", manifest=MANIFEST.replace("{name}", "other"))
     with pytest.raises(
         UnknownComponentError,
         match=r"which the package lab-gone 2\.0 does not offer .* pip install lab-gone==1\.2",
     ):
-        require_components("run", NEEDED, load_registry())
+        with_missing("run", NEEDED, load_registry())
 
 
 def test_a_package_that_is_broken(install: Install) -> None:
@@ -109,7 +145,7 @@ def test_a_package_that_is_broken(install: Install) -> None:
         UnknownComponentError,
         match=r"lab-gone 2\.0 is broken \(ZeroDivisionError: division by zero\)\. .*lab-gone==1\.2",
     ):
-        require_components("run", NEEDED, load_registry())
+        with_missing("run", NEEDED, load_registry())
 
 
 def test_a_package_that_is_disabled(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +154,7 @@ def test_a_package_that_is_disabled(install: Install, monkeypatch: pytest.Monkey
     with pytest.raises(
         UnknownComponentError, match="but DENOISPLIT_DISABLE_PLUGINS names the package lab-gone"
     ):
-        require_components("run", NEEDED, load_registry())
+        with_missing("run", NEEDED, load_registry())
 
 
 def test_every_missing_component_is_named_on_a_line_of_its_own(install: Install) -> None:
@@ -129,7 +165,7 @@ def test_every_missing_component_is_named_on_a_line_of_its_own(install: Install)
         *NEEDED,
     ]
     with pytest.raises(UnknownComponentError) as caught:
-        require_components("run", needed, load_registry())
+        with_missing("run", needed, load_registry())
     notebook, builtin, plugin = str(caught.value).splitlines()
     assert "Run the cell that registers it first." in notebook
     assert "which this denoisplit does not have. Run: python -m pip install denoisplit==9.0" in builtin
@@ -142,9 +178,9 @@ def test_components_of_one_package_share_a_line() -> None:
         UnknownComponentError,
         match=r"needs noise_model lab-away/one and kl_scheme lab-away/two, but .*==0\.3$",
     ):
-        require_components("run", needed, load_registry())
+        with_missing("run", needed, load_registry())
 
 
 def test_a_component_of_no_name_is_missing() -> None:
     with pytest.raises(UnknownComponentError, match="run: needs encoder"):
-        require_components("run", [("encoder", "", "1")], load_registry())
+        with_missing("run", [("encoder", "", "1")], load_registry())

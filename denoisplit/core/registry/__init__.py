@@ -2,16 +2,17 @@
 
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BrokenPlugin
-from denoisplit.core.registry.missing import require_components
+from denoisplit.core.registry.missing import MissingComponent, with_missing
 from denoisplit.core.registry.registry import Registry, installed_registry, load_registry, register
 
 __all__ = [
     "KINDS",
     "BrokenPlugin",
     "Component",
+    "MissingComponent",
     "Registry",
     "installed_registry",
     "load_registry",
     "register",
-    "require_components",
+    "with_missing",
 ]

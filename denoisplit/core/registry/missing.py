@@ -1,19 +1,48 @@
-"""Check that the components of a stored run are still installed, with advice on what to install."""
+"""The components of a stored run that are no longer installed, with advice on what to install."""
 
 import importlib.metadata
 import logging
 from collections.abc import Iterable
+from typing import Final, NoReturn, final
+
+import attrs
 
 from denoisplit.core.errors import UnknownComponentError
-from denoisplit.core.registry.component import KINDS
+from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BUILTIN, DISABLE, canonical, disabled_plugins
 from denoisplit.core.registry.registry import NOTEBOOK, RUN_THE_CELL, Registry
 
 _LOG = logging.getLogger("denoisplit.registry")
 
 
-def require_components(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
-    """Check that components are installed. Log a line for each notebook component whose class differs.
+_OF_THE_NETWORK: Final = ("encoder", "decoder", "noise_model", "kl_scheme", "calibrator")
+"""Kinds without which a run cannot be opened; others are needed to train or evaluate."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class MissingComponent(Component):
+    """A component of a run that is not installed here: it keeps its options, and cannot be used.
+
+    Attributes:
+        problem: why it is missing, and what to install.
+    """
+
+    problem: str
+
+    def load(self) -> NoReturn:
+        """Raise an error.
+
+        Raises:
+            UnknownComponentError: always.
+        """
+        raise UnknownComponentError(self.problem)
+
+
+def with_missing(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> Registry:
+    """Return the registry with stand-ins for the components of a run that are not installed.
+
+    Logs a line for each notebook component whose class differs.
 
     Args:
         where: run that needs them, for messages.
@@ -21,17 +50,37 @@ def require_components(where: str, made_with: Iterable[tuple[str, str, str]], re
         registry: registry in which they are looked up.
 
     Raises:
-        UnknownComponentError: names the packages and versions to install, one line each.
+        UnknownComponentError: one of the network is missing. Names the packages and versions to install for
+            all that are missing, one line each.
     """
     made_with = tuple(made_with)
-    missing: dict[str, list[str]] = {}
-    for kind, qualified, version in made_with:
-        if not _is_there(kind, qualified, registry):
-            missing.setdefault(_advice(qualified, version, registry), []).append(f"{kind} {qualified}")
-    if missing:
-        lines = [f"{where}: needs {' and '.join(names)}, {advice}" for advice, names in missing.items()]
-        raise UnknownComponentError("\n".join(lines))
+    missing: dict[str, list[tuple[str, str, str]]] = {}
+    for needed in made_with:
+        if not _is_there(*needed[:2], registry):
+            missing.setdefault(_advice(*needed[1:], registry), []).append(needed)
+    lines = {
+        advice: f"{where}: needs {' and '.join(f'{kind} {name}' for kind, name, _ in rows)}, {advice}"
+        for advice, rows in missing.items()
+    }
+    if any(kind in _OF_THE_NETWORK or kind not in KINDS for rows in missing.values() for kind, _, _ in rows):
+        raise UnknownComponentError("\n".join(lines.values()))
     _tell_of_others(where, [needed for needed in made_with if needed[1].startswith(f"{NOTEBOOK}/")], registry)
+    return registry.with_rows(
+        _stand_in(*row, lines[advice]) for advice, rows in missing.items() for row in rows
+    )
+
+
+def _stand_in(kind: str, qualified: str, version: str, problem: str) -> MissingComponent:
+    package, _, name = qualified.partition("/")
+    return MissingComponent(
+        kind=kind,
+        name=name,
+        target=f"{__name__}:{MissingComponent.__name__}",
+        package=canonical(package),
+        version=version,
+        summary="Not installed here.",
+        problem=problem,
+    )
 
 
 def _tell_of_others(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:

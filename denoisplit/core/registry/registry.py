@@ -1,5 +1,6 @@
 """All components by kind and name."""
 
+import copy
 import functools
 import warnings
 from collections.abc import Callable, Iterable
@@ -108,6 +109,12 @@ class Registry:
                     _check_pair(old, new)
             rows[new.kind, new.package, new.name] = new
         self._rows = rows
+
+    def with_rows(self, components: Iterable[Component]) -> "Registry":
+        """A copy with further components, whatever their names, which shares the plugin modules."""
+        found = copy.copy(self)
+        found._rows = self._rows | {(row.kind, row.package, row.name): row for row in components}
+        return found
 
     def _unknown(self, kind: str, name: str) -> str:
         name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."

@@ -10,7 +10,7 @@ import attrs
 
 from denoisplit.core.documents import Node, plain, problem_at, show
 from denoisplit.core.errors import DenoisplitError, PluginError, did_you_mean
-from denoisplit.core.registry.registry import Registry
+from denoisplit.core.registry import MissingComponent, Registry
 from denoisplit.core.spec.options import FACTORY, type_hints
 from denoisplit.core.spec.records import BY_NAME, KIND, Chosen
 from denoisplit.core.spec.tree import USE
@@ -165,6 +165,9 @@ class Structurer:
             return self._fail(use, f"{path}.{USE}", f"expected text (got {show(use.value)})")
         try:
             component = self._registry.find(kind, use.value)
+            if isinstance(component, MissingComponent):
+                kept = {key: plain(child) for key, child in node.value.items() if key != USE}
+                return Chosen(component=component, options=kept)
             options = self.record(node, component.load().Options, path, skip=(USE,))
         except PluginError as error:
             return self._fail(use, f"{path}.{USE}", str(error))

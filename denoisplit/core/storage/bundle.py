@@ -16,7 +16,7 @@ from denoisplit.core.images.mixed_range import FittedRange, condition_mixed, mix
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.registry import installed_registry, require_components
+from denoisplit.core.registry import installed_registry, with_missing
 from denoisplit.core.registry.modules import import_modules_of
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import PLUGINS, ResolvedSpec
@@ -211,7 +211,7 @@ def load_description(folder: RunFolder) -> Bundle:
     if "spec" not in plain:
         raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
     import_modules_of(folder.path, _plugin_modules(plain["spec"]), registry)
-    require_components(str(folder.path), stored.components, registry)
+    registry = with_missing(str(folder.path), stored.components, registry)
     spec = resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry)
     return Bundle(spec=spec, **{field.name: getattr(stored, field.name) for field in attrs.fields(Described)})
 
