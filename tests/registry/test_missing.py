@@ -1,6 +1,7 @@
 """A run whose plugin is gone says which package and version to install."""
 
 import importlib
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import denoisplit
-from denoisplit.core.errors import UnknownComponentError
+from denoisplit.core.errors import RunError, SpecError, UnknownComponentError
 from denoisplit.core.network.composer import compose
 from denoisplit.core.registry import installed_registry, load_registry, with_missing
 from denoisplit.core.spec import component_versions, parse_spec, resolve, unstructure
@@ -128,6 +129,32 @@ def test_a_run_predicts_without_the_package_that_trained_it_and_keeps_its_option
     advice = r"needs optimizer lab-gone/mine, but .* not installed .*lab-gone==1\.2$"
     with pytest.raises(UnknownComponentError, match=advice):
         optimizer_of(opened.vse, spec.training)
+
+
+def test_another_version_whose_options_changed_is_told(install: Install, tmp_path: Path) -> None:
+    package = install("lab-gone", manifest=MANIFEST)
+    (package / "parts.py").write_text(PARTS.replace("pass", "strength: float = 1.0"))
+    run = stored_run(tmp_path / "run")
+    uninstall(package)
+    (install("lab-gone", "1.3", manifest=MANIFEST) / "parts.py").write_text(PARTS)
+    with pytest.raises(SpecError) as caught:
+        load_bundle(run)
+    assert caught.value.problems[1:] == (
+        f"{run.path}: It was made with lab-gone 1.2 (here 1.3). Run: python -m pip install lab-gone==1.2",
+    )
+
+
+def test_weights_of_another_version_are_told(tmp_path: Path) -> None:
+    run = stored_run(tmp_path / "run", SPEC.replace("lab-gone/mine", "scale"))
+    told = json.loads(run.bundle.read_text())
+    del told["sha256"]
+    told["spec"]["model"]["encoder"]["width"] = 6
+    run.bundle.write_text(json.dumps(told))
+    with pytest.raises(RunError, match=r"does not hold the weights of this run .* Copy the run folder"):
+        load_bundle(run)
+    run.bundle.write_text(json.dumps(told).replace(f'"{denoisplit.__version__}"', '"0.0.9"'))
+    with pytest.raises(RunError, match=r"made with denoisplit 0\.0\.9 .*pip install denoisplit==0\.0\.9$"):
+        load_bundle(run)
 
 
 def test_a_package_that_no_longer_offers_it(install: Install) -> None:

@@ -2,7 +2,7 @@
 
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BrokenPlugin
-from denoisplit.core.registry.missing import MissingComponent, with_missing
+from denoisplit.core.registry.missing import MissingComponent, other_versions, with_missing
 from denoisplit.core.registry.registry import Registry, installed_registry, load_registry, register
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Registry",
     "installed_registry",
     "load_registry",
+    "other_versions",
     "register",
     "with_missing",
 ]

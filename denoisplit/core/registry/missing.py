@@ -83,6 +83,21 @@ def _stand_in(kind: str, qualified: str, version: str, problem: str) -> MissingC
     )
 
 
+def other_versions(made_with: Iterable[tuple[str, str, str]], registry: Registry) -> str:
+    """Return which packages of a run have another version here, and how to get its own; empty if none has."""
+    here = {(row.kind, row.qualified): row.version for row in registry.components()}
+    other = {
+        (name.partition("/")[0], version, here[kind, name])
+        for kind, name, version in made_with
+        if here.get((kind, name), version) != version and not name.startswith(f"{NOTEBOOK}/")
+    }
+    if not other:
+        return ""
+    said = " and ".join(f"{package} {version} (here {now})" for package, version, now in sorted(other))
+    wanted = " ".join(f"{package}=={version}" for package, version, _ in sorted(other))
+    return f"It was made with {said}. Run: python -m pip install {wanted}"
+
+
 def _tell_of_others(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
     """Log a line for every notebook component whose class differs from the stored one."""
     from denoisplit.core.registry.source_version import (

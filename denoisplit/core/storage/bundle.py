@@ -8,7 +8,7 @@ import attrs
 from attrs.validators import ge
 
 from denoisplit.core.documents import node_of
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.images.data_fingerprint import ServedFields
 from denoisplit.core.images.hot_pixels import healed_image
 from denoisplit.core.images.lazy import LazyArray
@@ -16,7 +16,7 @@ from denoisplit.core.images.mixed_range import FittedRange, condition_mixed, mix
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.registry import installed_registry, with_missing
+from denoisplit.core.registry import installed_registry, other_versions, with_missing
 from denoisplit.core.registry.modules import import_modules_of
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import PLUGINS, ResolvedSpec
@@ -175,8 +175,9 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     try:
         vse.load_state_dict(load_weights(folder.weights), strict=True)
     except RuntimeError as error:
+        advice = other_versions(bundle.components, installed_registry()) or _ADVICE
         raise RunError(
-            f"{folder.weights}: does not hold the weights of this run ({beginning(error)}). {_ADVICE}"
+            f"{folder.weights}: does not hold the weights of this run ({beginning(error)}). {advice}"
         ) from error
     return vse.eval(), bundle
 
@@ -212,7 +213,12 @@ def load_description(folder: RunFolder) -> Bundle:
         raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
     import_modules_of(folder.path, _plugin_modules(plain["spec"]), registry)
     registry = with_missing(str(folder.path), stored.components, registry)
-    spec = resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry)
+    try:
+        spec = resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry)
+    except SpecError as error:
+        if not (advice := other_versions(stored.components, registry)):
+            raise
+        raise SpecError((*error.problems, f"{folder.path}: {advice}")) from error
     return Bundle(spec=spec, **{field.name: getattr(stored, field.name) for field in attrs.fields(Described)})
 
 
