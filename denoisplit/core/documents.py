@@ -192,6 +192,9 @@ class _Reader:
             key = self._node(loader, key_graph, above).value
             if not isinstance(key, str):
                 self.problems.append(f"{where}: a key must be text (got {show(key)}). Put it in quotes.")
+            elif key == "<<":
+                what = "YAML 1.2 does not merge mappings (got <<)"
+                self.problems.append(f"{where}: {what}. Write the keys out, or *NAME for a whole value.")
             elif key in entries:
                 first = entries[key].key_where
                 self.problems.append(f"{where}: duplicate key {key} (first at {first}). Remove one of them.")

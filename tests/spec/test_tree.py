@@ -74,6 +74,7 @@ def test_a_word_is_proposed_only_if_it_is_like_the_one_that_was_written() -> Non
         ("[" * 300 + "]" * 300, "spec.yaml:1:102: values are nested too deeply ("),
         ("a: &a [*a]\n", "spec.yaml:1:4: a value contains itself."),
         ("1: a\n", "spec.yaml:1:1: a key must be text (got 1)."),
+        ("a: &x {c: 1}\nb: {<<: *x}\n", "spec.yaml:2:5: YAML 1.2 does not merge mappings (got <<)."),
         ("a: 1\nb: {c: 1, c: 2}\n", "spec.yaml:2:11: duplicate key c (first at spec.yaml:2:5)."),
     ],
 )
