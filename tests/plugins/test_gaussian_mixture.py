@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.arrays import Float64Array
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
+from denoisplit.core.errors import ChannelCountError, NoiseModelError, counted
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean, pairs_from_repeats
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
@@ -331,8 +331,10 @@ def test_images_of_photons_alone_are_described_by_as_many_components_as_they_det
     near = [pairs.observation[np.abs(pairs.signal - s) < 8].var() for s in (115, 200, 300)]
     assert np.abs(np.log(found / near)).max() < np.log(3)
     assert not any("the fitted variance is" in warning for warning in report.warnings)
-    fewer = model.weights.shape[2] < Options().components
-    assert any("the pairs determine 1 component only (of 3)" in one for one in report.warnings) == fewer
+    # How many these are depends on the rounding of the processor; what is told is what was fitted.
+    fitted = model.weights.shape[2]
+    told = f"the pairs determine {counted(fitted, 'component')} only (of 3), which were fitted"
+    assert (told in report.warnings) == (fitted < Options().components)
 
 
 def test_a_variance_far_from_that_of_the_pairs_is_refused_and_one_off_is_told() -> None:
