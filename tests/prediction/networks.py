@@ -82,6 +82,7 @@ def small_vse(
     latent: int = 3,
     channels: int = 2,
     rank: int = 2,
+    binning: int = 1,
     seed: int = 0,
     context: Mapping[str, Any] | None = None,
     noise_model: NoiseModel | None = None,
@@ -99,7 +100,7 @@ def small_vse(
     )
     encoder: Encoder
     if context is None:
-        plain = LadderEncoder.Options(levels=levels, width=width)
+        plain = LadderEncoder.Options(levels=levels, width=width, binning=binning)
         encoder = LadderEncoder(plain, spatial_rank=rank, in_channels=1)
     else:
         lateral = LateralContextEncoder.Options(levels=levels, width=width, **context)
@@ -108,7 +109,7 @@ def small_vse(
         LadderDecoder.Options(latent_channels=latent),
         feature_shapes=encoder.feature_shapes,
         out_maps=channels * (1 + (noise_model.extra_maps if noise_model else 0)),
-        patch=(2 ** (levels + 1),) * rank,
+        patch=(binning * 2 ** (levels + 1),) * rank,
     )
     vse = VSE(
         encoder=encoder,

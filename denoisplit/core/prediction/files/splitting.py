@@ -116,7 +116,7 @@ def _gathered(
     plan, gathered = work.plan, list[_Gathered]()
     for job, found in results:
         if job.tile is plan.tiles[0]:
-            gathered.append(_Gathered(SeamStrips(plan.shape, plan.tiles)))
+            gathered.append(_Gathered(SeamStrips(plan.shape, plan.tiles, work.vse.level_strides[0])))
         here = gathered[job.plane]
         here.strips.add(job.tile, found.images["mean"])
         here.facts.extend(found.facts)

@@ -86,7 +86,7 @@ def predict(
         samples=how.samples,
         images=whole,
         facts=facts,
-        seams=measure_seams(mean, plan.tiles),
+        seams=measure_seams(mean, plan.tiles, vse.level_strides[0]),
     )
 
 

@@ -1,4 +1,8 @@
-"""Visibility of tiles in an image: steps across their borders compared with steps beside them."""
+"""Visibility of tiles in an image: steps across their borders compared with steps beside them.
+
+Beside is one position of the finest level away, not one pixel: where a network makes its pixels from larger
+positions, as with binning, steps between positions are larger than those inside, and tiles meet between them.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +22,7 @@ class Seams:
 
     Attributes:
         across: differences across the borders of tiles, counts.
-        beside: differences one pixel before and one pixel behind the borders, averaged, counts.
+        beside: differences one position before and one position behind the borders, averaged, counts.
     """
 
     across: tuple[float, ...]
@@ -48,22 +52,27 @@ class SeamStrips:
     Args:
         shape: shape of the image [(z) y x].
         tiles: tiles of the image.
+        position: pixels per position of the network's finest level, per axis.
     """
 
-    def __init__(self, shape: Sequence[int], tiles: Sequence[Tile]) -> None:
-        self._shape, self._tiles = tuple(shape), tuple(tiles)
+    def __init__(self, shape: Sequence[int], tiles: Sequence[Tile], position: Sequence[int]) -> None:
+        self._shape, self._sides = tuple(shape), [one + 1 for one in position]
         self._strips: dict[tuple[int, int], FloatArray] = {}
-        self._borders = [_borders(tiles, axis, size) for axis, size in enumerate(shape)]
+        self._borders = [
+            _borders(tiles, axis, size, side)
+            for axis, (size, side) in enumerate(zip(shape, self._sides, strict=True))
+        ]
 
     def add(self, tile: Tile, mean: FloatArray) -> None:
         """Add the inner area [c (z) y x] of a tile."""
         inner = tile.inner
         for axis, borders in enumerate(self._borders):
+            side = self._sides[axis]
             for border in borders:
-                low, high = max(border - 2, inner.start[axis]), min(border + 2, inner.stop[axis])
+                low, high = max(border - side, inner.start[axis]), min(border + side, inner.stop[axis])
                 if low < high:
                     there = list(inner.slices)
-                    there[axis] = slice(low - border + 2, high - border + 2)
+                    there[axis] = slice(low - border + side, high - border + side)
                     here = [slice(None)] * len(self._shape)
                     here[axis] = slice(low - inner.start[axis], high - inner.start[axis])
                     self._strip(axis, border, mean)[:, *there] = mean[:, *here]
@@ -78,32 +87,32 @@ class SeamStrips:
     def _strip(self, axis: int, border: int, mean: FloatArray) -> FloatArray:
         if (axis, border) not in self._strips:
             sides = list(self._shape)
-            sides[axis] = 4
+            sides[axis] = 2 * self._sides[axis]
             self._strips[axis, border] = np.zeros((len(mean), *sides), dtype=mean.dtype)
         return self._strips[axis, border]
 
 
-def _borders(tiles: Sequence[Tile], axis: int, size: int) -> list[int]:
-    """Positions along an axis where tiles meet and that have two pixels on both sides."""
+def _borders(tiles: Sequence[Tile], axis: int, size: int, side: int) -> list[int]:
+    """Pixels along an axis where tiles meet and that have ``side`` pixels on both sides."""
     starts = sorted({tile.inner.start[axis] for tile in tiles})
-    return [border for border in starts if 2 <= border <= size - 2]
+    return [border for border in starts if side <= border <= size - side]
 
 
 def _seams_of(strip: FloatArray, axis: int) -> Seams:
-    """Seams of one border, from the two pixels [c (z) y x] on each of its sides."""
+    """Seams of one border, from as many pixels [c (z) y x] on each of its sides."""
     around = np.moveaxis(strip, axis + 1, 1).astype(np.float64)
-    step = np.abs(np.diff(around, axis=1)).reshape(len(strip), 3, -1).sum(axis=2)
-    beside = (step[:, 0] + step[:, 2]) / 2
-    return Seams(tuple(step[:, 1].tolist()), tuple(beside.tolist()))
+    step = np.abs(np.diff(around, axis=1)).reshape(len(strip), around.shape[1] - 1, -1).sum(axis=2)
+    beside = (step[:, 0] + step[:, -1]) / 2
+    return Seams(tuple(step[:, step.shape[1] // 2].tolist()), tuple(beside.tolist()))
 
 
-def measure_seams(image: FloatArray, tiles: Sequence[Tile]) -> Seams | None:
-    """Seams of an image [c (z) y x] that was assembled from tiles.
+def measure_seams(image: FloatArray, tiles: Sequence[Tile], position: Sequence[int]) -> Seams | None:
+    """Seams of an image [c (z) y x] that was assembled from tiles; for arguments, see ``SeamStrips``.
 
     Returns:
-        None where no border has two pixels on both sides, for example with a single tile.
+        None where no border has a position and a pixel on both sides, for example with a single tile.
     """
-    strips = SeamStrips(image.shape[1:], tiles)
+    strips = SeamStrips(image.shape[1:], tiles, position)
     for tile in tiles:
         strips.add(tile, image[:, *tile.inner.slices])
     return strips.measure()
