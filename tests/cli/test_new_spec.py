@@ -10,6 +10,7 @@ from click.testing import Result
 
 import denoisplit
 from denoisplit.core.spec import ResolvedSpec, load_spec
+from denoisplit.core.training.data.pairs import best_source
 from denoisplit.core.training.data.prepare import prepare
 from tests.cli.refusals import refused, run
 from tests.survey.pictures import GAIN, OFFSET, exposure, field, light, write
@@ -340,7 +341,7 @@ def test_several_frames_with_one_clean_image_are_one_place(spec: Path) -> None:
     assert all(one.clean is not None for one in data.train)
 
 
-def test_exposures_of_one_cell_are_offered_as_repeats(spec: Path) -> None:
+def test_exposures_of_one_cell_are_learnt_from_as_repeats(spec: Path) -> None:
     for number in range(4):
         frames = [exposure(light(96, seed=c), seed=10 * number + c) for c in range(2)]
         write(spec.parent / "images" / f"cell1_rep{number}.tif", np.stack(frames), "cyx")
@@ -350,11 +351,31 @@ def test_exposures_of_one_cell_are_offered_as_repeats(spec: Path) -> None:
         in result.output
     )
     found = load_spec(spec)
-    assert (found.data.noise_pairs, found.data.split.rule) == ("repeats", "regions")
+    assert (found.data.noise_pairs, found.data.split.rule) == ("auto", "regions")
+    assert best_source(prepare(found).train) == "repeats"
     assert run("data", "check", spec).exit_code == 0
     checked = run("data", "check", spec, "--set", "data.split={rule: random}")
     assert checked.exit_code == 2
     assert "so none can be held out" in checked.output
+
+
+@pytest.mark.parametrize("cell", ["in the rows held out", "held out"])
+def test_exposures_that_are_hardly_seen_in_training_can_be_learnt_from(spec: Path, cell: str) -> None:
+    """The only cell that is seen several times is no part of what is learnt from."""
+    folder = spec.parent / "images"
+    if cell == "held out":
+        write(folder / "1.tif", exposure(light(128, seed=1), seed=9), "yx")
+        seen = light(128, seed=0)
+    else:
+        seen = np.concatenate([np.full((88, 128), 60.0), light(128, seed=0)[:40]])
+    frames = [exposure(seen, seed=t) for t in range(2)]
+    write(folder / "0.tif", np.stack(frames), "tyx")
+    result = new(spec)
+    assert "are exposures of one place" in result.output
+    assert best_source(prepare(load_spec(spec)).train) == "bootstrap"
+    assert run("data", "check", spec).exit_code == 0
+    trained = run("train", spec, "--out", spec.parent / "run", *(f"--set={one}" for one in TINY))
+    assert trained.exit_code == 0, trained.output
 
 
 def test_copies_of_a_file_are_no_exposures(spec: Path) -> None:

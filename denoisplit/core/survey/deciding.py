@@ -149,7 +149,11 @@ def _noise(train: Part, facts: Facts) -> tuple[str, str]:
     if train.clean:
         return "clean", "the noise of the camera is learnt from pairs of noisy and clean images"
     if facts.places:
-        return "repeats", "several images show one place: the noise is learnt from what differs between them"
+        # Not "repeats", which would be refused where no part to learn from shows a place several times.
+        return "auto", (
+            "several images show one place: the noise is learnt from what differs between them, if "
+            "those to learn from show it"
+        )
     return "bootstrap", "there are no clean images: the noise is learnt from the noisy images themselves"
 
 
