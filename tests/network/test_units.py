@@ -51,6 +51,14 @@ def test_other_units_of_the_images_are_other_statistics_and_nothing_else(
     torch.testing.assert_close(rescaled, signal * factor + offset)
 
 
+def test_what_was_changed_in_place_is_not_used_again() -> None:
+    """Statistics are numbers, however often they have been asked for as a tensor."""
+    stats, signal = statistics(2), torch.ones(1, 2, 4, 4)
+    expected = stats.to_counts(signal)
+    stats.per_channel(stats.target_std, signal).mul_(2)
+    torch.testing.assert_close(stats.to_counts(signal), expected, rtol=0, atol=0)
+
+
 def test_statistics_of_other_channels_are_refused() -> None:
     with pytest.raises(ChannelCountError, match=r"target_mean has 2 channels, target_std has\s+1\."):
         IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0, 1.0), target_std=(1.0,))

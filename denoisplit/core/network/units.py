@@ -69,8 +69,6 @@ class IntensityStats:
     def per_channel(self, values: tuple[float, ...], like: Tensor) -> Tensor:
         """Broadcast one value per channel to [1 c 1 ...] in the dtype and device of ``like``.
 
-        The tensor is kept for later calls: do not change it in place.
-
         Raises:
             ChannelCountError: ``like`` has another number of channels.
         """
@@ -79,9 +77,11 @@ class IntensityStats:
                 f"IntensityStats: the image has {like.shape[1]} channels, the statistics {len(values)}. "
                 f"Use images with the channels that the model was built for."
             )
-        # A compiler's tensors stand for numbers and must not be kept.
-        make = _tensor if torch.compiler.is_compiling() else _on_device
-        return make(values, like.dtype, like.device).view(1, -1, *[1] * (like.ndim - 2))
+        if torch.compiler.is_compiling():  # a compiler's tensors stand for numbers and must not be kept
+            found = _tensor(values, like.dtype, like.device)
+        else:  # a copy, which may be changed in place
+            found = _on_device(values, like.dtype, like.device).clone()
+        return found.view(1, -1, *[1] * (like.ndim - 2))
 
 
 @lru_cache(maxsize=64)
