@@ -40,7 +40,7 @@ IMAGES: dict[str, tuple[Stack, dict[str, Any], str]] = {
     "no axes": (
         noise(3, 9, 9),
         {},
-        "the file does not say what its axes are (got shape (3, 9, 9): could be cyx, zyx or tyx). Give axes",
+        "the file does not say what its axes are (got shape (3, 9, 9): could be zyx or tyx). Give axes='zyx'",
     ),
     "complex": (
         noise(9, 9).astype(np.complex64),

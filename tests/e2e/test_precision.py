@@ -94,7 +94,7 @@ def as_bf16(run: Path) -> None:
     write_mapping(record, plain)
 
 
-def test_what_cannot_be_compared_is_refused(run: denoisplit.Run) -> None:
+def test_what_cannot_be_compared_is_refused(run: denoisplit.Run, tmp_path: Path) -> None:
     mixed = noise(16, 16)
     with pytest.raises(SpecError, match="two samples"):
         run.check_precision(mixed, samples=1)
@@ -102,6 +102,9 @@ def test_what_cannot_be_compared_is_refused(run: denoisplit.Run) -> None:
         run.check_precision(mixed, clean=noise(1, 16, 16))
     with pytest.raises(ImageError, match="does not fit"):
         run.check_precision(mixed, clean=noise(2, 16, 17))
+    np.save(tmp_path / "clean.npy", noise(2, 16, 16))
+    with pytest.raises(ImageError, match="could be cyx"):
+        run.check_precision(mixed, clean=tmp_path / "clean.npy")
     run.vse.network_dtype = None
     with pytest.raises(SpecError, match="runs in float32 here"):
         run.check_precision(mixed)

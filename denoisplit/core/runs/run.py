@@ -170,7 +170,7 @@ class Run(Reports):
             self.vse,
             self.bundle,
             open_given(image, axes),
-            clean=None if clean is None else open_given(clean, self._clean_axes(clean)),
+            clean=None if clean is None else open_given(clean, self._clean_axes(clean), mixed=False),
             samples=samples,
             seed=seed,
             tile=tile,

@@ -11,7 +11,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.given import path_of
-from denoisplit.core.images.axes import ambiguous_axes, parse_axes, propose_axes
+from denoisplit.core.images.axes import UnnamedAxesError, ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image, split_inside
 from denoisplit.core.registry import installed_registry
@@ -187,13 +187,14 @@ def read_image(path: str | os.PathLike[str], *, axes: str | None = None) -> Imag
     return open_image(path_of(path, "path"), installed_formats(), axes=axes)
 
 
-def open_given(image: object, axes: str | None) -> Image:
+def open_given(image: object, axes: str | None, *, mixed: bool = True) -> Image:
     """Open an image in any form: an array of numbers, the path of a file, or an opened image.
 
     Args:
         image: any object, as callers may pass a wrong type.
         axes: meaning of the axes of the array or file; None for what the file says. An array with two axes is
             then an image, and one with three a stack, unless its last axis looks like colours.
+        mixed: whether it is a mixed image, for which no axis of channels is proposed.
 
     Raises:
         ImageError: neither an array of real numbers nor a path, or the axes are unknown.
@@ -201,7 +202,14 @@ def open_given(image: object, axes: str | None) -> Image:
     if isinstance(image, Image):
         return image
     if isinstance(image, str | os.PathLike):
-        return open_image(Path(image), installed_formats(), axes=axes)
+        try:
+            return open_image(Path(image), installed_formats(), axes=axes)
+        except UnnamedAxesError as error:
+            likely = propose_axes(error.shape)
+            without = tuple(one for one in likely if "c" not in one)
+            if not mixed or not without or likely[0][-1] == "c":
+                raise
+            raise ambiguous_axes(error.shape, str(image), without) from error
     if not isinstance(image, np.ndarray):
         raise ImageError(
             f"image: must be a NumPy array or the path of a file (got {type(image).__name__}). "
