@@ -14,6 +14,7 @@ from denoisplit.core.images.lazy import LazyArray
 _FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
 """Largest counts of cameras."""
 
+_BLANK: Final = "all pixels are equal"
 _MOST_SATURATED: Final = 0.5
 
 _RANGE: Final = (1e-12, 1e15)
@@ -28,6 +29,21 @@ def check_pixels(data: LazyArray, where: str) -> None:
     """
     flaw = check_values(data, where)
     if flaw:
+        raise ImageError(f"{where}: {flaw}")
+
+
+def check_frames(frames: Sequence[tuple[str, LazyArray]]) -> None:
+    """Refuse images of one file, each with its place, that no model can use.
+
+    Some may be constant, which ``without_blank`` leaves out.
+
+    Raises:
+        ImageError: see ``check_pixels``; all are constant.
+    """
+    flaws = [(where, check_values(pixels, where)) for where, pixels in frames]
+    worse = [(where, flaw) for where, flaw in flaws if flaw and not flaw.startswith(_BLANK)]
+    if worse or all(flaw for _, flaw in flaws):
+        where, flaw = (worse or flaws)[0]
         raise ImageError(f"{where}: {flaw}")
 
 
@@ -50,7 +66,7 @@ def check_values(data: LazyArray, where: str) -> str:
     _refuse_bad(found, data, where)
     if found.lowest == found.highest:
         first = data[(0,) * data.ndim]
-        return f"all pixels are equal (got {first}). Remove this image, it holds no structure."
+        return f"{_BLANK} (got {first}). Remove this image, it holds no structure."
     _refuse_scale(found, where)
     return _saturation(found, data)
 

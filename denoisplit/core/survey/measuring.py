@@ -134,7 +134,8 @@ class _Reader:
                 pixels.append(own)
         if not kept:
             raise problems[0]
-        remarks += [f"{problem} Training stops at such an image." for problem in problems]
+        fate = "Training stops at such an image, unless it is a blank frame among others."
+        remarks += [f"{problem} {fate}" for problem in problems]
         return kept, pixels
 
 

@@ -64,4 +64,6 @@ class SingleChannelDataset(ImageFileDataset):
             ImageError, ChannelCountError: see ``ImageFiles.frames``.
         """
         options = self.options
-        return self.images.frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
+        return self.images.frames(
+            path, options.path, axes=options.axes, dimensions=options.dimensions, blank=True
+        )

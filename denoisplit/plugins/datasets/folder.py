@@ -10,7 +10,7 @@ from attrs.validators import ge
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import Field, FieldFile
 from denoisplit.core.images.derived_images import channel_of, first_of, stacked
-from denoisplit.core.images.image_checks import check_channels, check_pixels
+from denoisplit.core.images.image_checks import check_channels, check_frames
 from denoisplit.core.images.io import Planes
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.plugins.datasets.channel_order import told_orders
@@ -114,6 +114,7 @@ class Folder(ImageFileDataset):
             self._channels(pixels, f"{matched.observed}{place}")
             for pixels, place in zip(self.images.arrays(noisy), found, strict=True)
         ]
+        _check(observed, matched.observed, found, self.channels)
         shapes = [pixels.shape for pixels in observed]
         clean = self._beside(matched.clean, noisy, found, self._channels, shapes)
         mixed = self._beside(matched.mixed, noisy, found, _one_channel, [(1, *shape[1:]) for shape in shapes])
@@ -181,6 +182,7 @@ class Folder(ImageFileDataset):
                     f"(got {taken.shape}). Crop or replace it."
                 )
             found.append(taken)
+        _check(found, path, positions, self.channels if take == self._channels else ())
         return found
 
     def _planes(self, path: Path) -> Planes:
@@ -205,12 +207,18 @@ class Folder(ImageFileDataset):
                     f"Correct channel_index or axes."
                 )
             pixels = stacked([first_of(channel_of(pixels, number)) for number in index])
-        for number, name in enumerate(self.channels):
-            check_pixels(first_of(channel_of(pixels, number)), f"{where}, channel {name!r}")
         return pixels
+
+
+def _check(
+    images: Sequence[LazyArray], path: Path, positions: Sequence[str], channels: Sequence[str]
+) -> None:
+    """Refuse pixels of no use; ``channels`` are their names, none for a mixed image."""
+    for number, named in enumerate([f", channel {name!r}" for name in channels] or [""]):
+        own = (first_of(channel_of(pixels, number)) for pixels in images)
+        check_frames([(f"{path}{place}{named}", one) for place, one in zip(positions, own, strict=True)])
 
 
 def _one_channel(pixels: LazyArray, where: str) -> LazyArray:
     check_channels(pixels.shape[0], 1, where, "A mixed image has a single channel; correct the file or axes.")
-    check_pixels(pixels, where)
     return pixels

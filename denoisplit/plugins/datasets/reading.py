@@ -15,7 +15,7 @@ from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.images.derived_images import first_of
 from denoisplit.core.images.file_sets import own_images
 from denoisplit.core.images.hidden import is_hidden
-from denoisplit.core.images.image_checks import check_channels, check_pixels
+from denoisplit.core.images.image_checks import check_channels, check_frames
 from denoisplit.core.images.io import Planes, iterate_planes, open_image, split_inside
 from denoisplit.core.images.lazy import LazyArray, is_lazy
 from denoisplit.plugins.datasets.frames import Frames
@@ -161,7 +161,9 @@ class ImageFiles:
         for index in np.ndindex(planes.shape):
             yield planes.lazy(index) if lazily else planes.read(index)
 
-    def frames(self, path: Path, root: Path, *, axes: str = "", dimensions: int = 2) -> Frames:
+    def frames(
+        self, path: Path, root: Path, *, axes: str = "", dimensions: int = 2, blank: bool = False
+    ) -> Frames:
         """Read all arrays of a single-channel image.
 
         Args:
@@ -169,6 +171,7 @@ class ImageFiles:
             root: folder that names are relative to.
             axes: overrides what the file says.
             dimensions: see ``planes``.
+            blank: whether some of them may be constant, for ``without_blank``.
 
         Raises:
             ImageError: unreadable, constant or non-finite.
@@ -176,14 +179,15 @@ class ImageFiles:
         """
         planes = self.planes(path, axes, dimensions)
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        names, pixels = [], []
+        names, pixels, found = [], [], []
         for place, array in zip(places(planes), self.arrays(planes), strict=True):
             where = f"{path}{place}"
             check_channels(array.shape[0], 1, where, "Give files of one channel each, or correct axes.")
-            image = first_of(array)
-            check_pixels(image, where)
+            pixels.append(first_of(array))
             names.append(f"{name}{place}")
-            pixels.append(image)
+            found.append((where, pixels[-1]))
+        for images in [found] if blank else [[one] for one in found]:
+            check_frames(images)
         return Frames(
             names=tuple(names),
             pixels=tuple(pixels),

@@ -9,6 +9,7 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.bases import Field
+from denoisplit.core.images.blank_frames import without_blank
 from denoisplit.core.images.block_walks import extremes, thinned
 from denoisplit.core.images.data_fingerprint import assert_disjoint, field_fingerprint
 from denoisplit.core.images.derived_images import channel_of
@@ -146,8 +147,8 @@ def _splits(
     def read(chosen: Chosen) -> tuple[Field, ...]:
         try:
             dataset = open_dataset(chosen, names)
-            fields = dataset.fields()
-            warnings.extend(dataset.remarks())
+            fields, remarks = without_blank(dataset.fields())
+            warnings.extend((*remarks, *dataset.remarks()))
         except DenoisplitError as error:
             errors.append(str(error))
             return ()

@@ -1,6 +1,7 @@
 """Training data of a spec: fields, splits, statistics, pairs for noise models."""
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -8,6 +9,7 @@ import attrs
 
 from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.bases import Field
+from denoisplit.core.images.blank_frames import without_blank
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.data_fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.exposures import refuse_shared_scenes
@@ -25,6 +27,8 @@ from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.pairs import noise_pairs as noise_pairs
+
+_LOG = logging.getLogger("denoisplit.training")
 
 
 @attrs.frozen(kw_only=True)
@@ -63,12 +67,14 @@ class PreparedData:
 
 
 def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
-    """Read all fields of a data set of these channels, with hot pixels healed.
+    """Read all fields of a data set of these channels, without blank frames, with hot pixels healed.
 
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
-    fields = open_dataset(chosen, channels).fields()
+    fields, remarks = without_blank(open_dataset(chosen, channels).fields())
+    for remark in remarks:
+        _LOG.warning(remark)
     check_fields(fields)
     return tuple(healed_field(field) for field in fields)
 
