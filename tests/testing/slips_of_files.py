@@ -39,8 +39,8 @@ SLIPS_OF_FILES = (
         "dataset/folder",
         "the type of another file is said",
         "datasets/folder.py",
-        'if role == "observed" else ""',
-        'if role != "observed" else ""',
+        '.dtype) if role == "observed" else ""',
+        '.dtype) if role != "observed" else ""',
         _FILES,
     ),
     Slip(

@@ -18,8 +18,8 @@ FILES = "{use: channel_files, path: PLACE, observed: [a0.tif, a1.tif], clean: [a
 DRAWN = "{use: separate_channels, path: PLACE, observed: [a0.tif, a1.tif]}"
 
 
-def spec(folder: Path, train: str) -> ResolvedSpec:
-    text = f"preset: denoisplit\nchannels: [nuclei, actin]\ndata: {{train: {train}}}"
+def spec(folder: Path, train: str, channels: str = "[nuclei, actin]") -> ResolvedSpec:
+    text = f"preset: denoisplit\nchannels: {channels}\ndata: {{train: {train}}}"
     return resolve(parse_spec(text.replace("PLACE", "."), folder=folder), installed_registry())
 
 

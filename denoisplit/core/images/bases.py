@@ -118,12 +118,14 @@ class FieldFile:
         role: ``observed``, ``clean`` or ``mixed``.
         channel: name of its only channel; empty for a file with all channels.
         dtype: type of its pixels.
+        lossy: name of the compression, where it changed the pixels.
     """
 
     path: str
     role: str
     channel: str = ""
     dtype: str = ""
+    lossy: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -49,6 +49,7 @@ class Image:
         time_interval: time between two time points, None when unknown.
         intensity_scale: conversion of the numbers in ``data`` to counts, None if they are counts.
         source: origin of the image, for messages.
+        lossy: name of the compression, where it changed the pixels.
 
     Raises:
         ImageError: some pixels are masked.
@@ -61,6 +62,7 @@ class Image:
     time_interval: TimeInterval | None = None
     intensity_scale: IntensityScale | None = None
     source: str = "array"
+    lossy: str = ""
 
     @property
     def pixels(self) -> AnyArray:

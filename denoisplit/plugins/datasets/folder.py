@@ -121,7 +121,10 @@ class Folder(ImageFileDataset):
         named = (("observed", matched.observed), ("clean", matched.clean), ("mixed", matched.mixed))
         read = tuple(
             FieldFile(
-                path=str(path), role=role, dtype=str(noisy.image.data.dtype) if role == "observed" else ""
+                path=str(path),
+                role=role,
+                dtype=str(noisy.image.data.dtype) if role == "observed" else "",
+                lossy=noisy.image.lossy if role == "observed" else "",
             )
             for role, path in named
             if path is not None

@@ -24,6 +24,7 @@ class Frames:
         pixel_size: size of the pixels, if known.
         path: the file.
         dtype: type of the pixels in the file.
+        lossy: see ``Image``.
     """
 
     names: tuple[str, ...]
@@ -31,10 +32,11 @@ class Frames:
     pixel_size: PixelSize | None
     path: Path
     dtype: str
+    lossy: str
 
     def file(self, role: str, channel: str = "") -> FieldFile:
         """Return the entry of the file in the record of a field."""
-        return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
+        return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype, lossy=self.lossy)
 
 
 def channels_of(images: Sequence[LazyArray], names: Sequence[str], where: str) -> LazyArray:

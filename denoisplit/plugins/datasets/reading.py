@@ -194,6 +194,7 @@ class ImageFiles:
             pixel_size=planes.pixel_size,
             path=path,
             dtype=str(planes.image.data.dtype),
+            lossy=planes.image.lossy,
         )
 
     def stack(self, path: Path, root: Path) -> Frames:

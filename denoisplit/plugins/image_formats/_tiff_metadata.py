@@ -1,6 +1,7 @@
 """TIFF files as images: their pixels and metadata."""
 
 from pathlib import Path
+from typing import Final
 
 import attrs
 import tifffile
@@ -15,6 +16,14 @@ from denoisplit.core.images.physical import known_interval, known_scale, known_s
 from denoisplit.plugins.image_formats._several import Part, joined
 from denoisplit.plugins.image_formats._tiff_pages import Found, as_noted, first_of_set, reading, remark_of
 from denoisplit.plugins.image_formats._tiff_said import Said, description_of, said_by_file, said_by_ome
+
+_LOSSY: Final = (
+    tifffile.COMPRESSION.OJPEG,
+    tifffile.COMPRESSION.JPEG,
+    tifffile.COMPRESSION.ALT_JPEG,
+    tifffile.COMPRESSION.JPEG_LOSSY,
+    tifffile.COMPRESSION.JPEG_2000_LOSSY,
+)
 
 
 class TiffFormat(ImageFormat):
@@ -41,6 +50,7 @@ class TiffFormat(ImageFormat):
                 pixel_size=image.pixel_size if own else _size(said, image.axes),
                 time_interval=known_interval(*said.interval) or image.time_interval,
                 intensity_scale=image.intensity_scale or _scale(said, channels),
+                lossy="JPEG" if tif.pages.first.compression in _LOSSY else "",
             )
 
     def first_of_set(self, path: Path) -> Path:

@@ -26,6 +26,7 @@ from denoisplit.core.training.data.hidden_flaws import (
     told_pixels,
     told_same_channels,
 )
+from denoisplit.core.training.data.lossy_files import told_lossy
 from denoisplit.core.training.data.noise_sources import refused_noise
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.supervision import supervision
@@ -148,7 +149,7 @@ def _splits(
         try:
             dataset = open_dataset(chosen, names)
             fields, remarks = without_blank(dataset.fields())
-            warnings.extend((*remarks, *dataset.remarks()))
+            warnings.extend((*remarks, *told_lossy(fields), *dataset.remarks()))
         except DenoisplitError as error:
             errors.append(str(error))
             return ()

@@ -25,6 +25,7 @@ from denoisplit.core.images.selection import select, select_noiseless
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.training.data.lossy_files import told_lossy
 from denoisplit.core.training.data.open_dataset import open_dataset
 from denoisplit.core.training.data.pairs import noise_pairs as noise_pairs
 
@@ -73,7 +74,7 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
     fields, remarks = without_blank(open_dataset(chosen, channels).fields())
-    for remark in remarks:
+    for remark in (*remarks, *told_lossy(fields)):
         _LOG.warning(remark)
     check_fields(fields)
     return tuple(healed_field(field) for field in fields)
