@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.registry.declared_types import bare, choices_of, is_record, is_sequence, is_union
 from denoisplit.core.spec.rules import (
     ANYTHING,
     Bound,
@@ -24,7 +25,6 @@ from denoisplit.core.spec.rules import (
     parts,
     rule,
 )
-from denoisplit.core.spec.types import bare, choices_of, is_record, is_sequence, is_union
 
 _STEPS: Final = 16
 """Number of steps of the grid of values, which are easy to read in a report."""

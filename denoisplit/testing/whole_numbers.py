@@ -4,7 +4,7 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 
-from denoisplit.core.spec.types import is_union
+from denoisplit.core.registry.declared_types import is_union
 from denoisplit.testing.suite import is_valid
 
 

@@ -87,7 +87,12 @@ def test_a_metric_of_a_stranger_is_a_row_of_the_table(tmp_path: Path, experiment
         (
             "power: int = 1",
             "power: int = attrs.field(default=1, validator=attrs.validators.ge(2))",
-            "refuses its own default options (ValueError: 'power' must be >= 2: 1, at ",
+            "its options have no valid defaults (ValueError: 'power' must be >= 2: 1). Correct that of power",
+        ),
+        (
+            "power: int = 1",
+            "power: int = 1\n        def __attrs_post_init__(self): raise ValueError('too low')",
+            "refuses its own default options (ValueError: too low, at ",
         ),
         (
             "    def score(",

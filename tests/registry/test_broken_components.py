@@ -199,6 +199,19 @@ WRONG_CLASSES = {
         "option width has a default that cannot be made (got ZeroDivisionError: division by zero)",
         "Correct its factory",
     ),
+    "nothing": (
+        WIDTH,
+        "        width: float = None\n",
+        "option width has a default of another type (got None for float)",
+        "declare another, such as float | None",
+    ),
+    "fraction": (WIDTH, "        width: int = 2.5\n", "(got 2.5 for int)", "Give it one of this type"),
+    "beside": (
+        WIDTH,
+        "        more: int\n        width: int = attrs.field(default=8, validator=attrs.validators.lt(4))\n",
+        "its options have no valid defaults (ValueError: 'width' must be < 4: 8)",
+        "Correct that of width, or its validator",
+    ),
     "negative": ("extra_maps = 0", "extra_maps = -1", "extra_maps", "a whole number, 0 or more"),
     "half": ("extra_maps = 0", "extra_maps = 0.5", "extra_maps", "a whole number, 0 or more"),
     "likely": (

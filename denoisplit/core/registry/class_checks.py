@@ -5,7 +5,6 @@ what is expected.
 """
 
 import inspect
-import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -15,13 +14,13 @@ import attrs
 
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry.contract import BASES, FAMILIES, imported
+from denoisplit.core.registry.option_defaults import fault_of_default
 
 _ALWAYS_GIVEN: Final = frozenset({"extra", "window", "axes"})
 """Arguments that are always passed, although the bases give them a default. Other arguments with a default
 were added later: a component can do without them."""
 
 _CORE: Final = "denoisplit.core."
-_FACTORY: Final[Any] = type(attrs.Factory(list))
 
 
 def _whole(value: object) -> bool:
@@ -55,7 +54,7 @@ def checked_class(loaded: object, *, kind: str, where: str) -> type:
 
     Raises:
         BrokenPluginError: not a final subclass of the kind's base, methods with other signatures than the
-            base, or no frozen attrs class ``Options`` whose options have types and finite defaults.
+            base, or no frozen attrs class ``Options`` whose options have types and valid defaults.
     """
     base = imported(FAMILIES[kind])
     if not (isinstance(loaded, type) and isinstance(base, type) and issubclass(loaded, base)):
@@ -126,25 +125,11 @@ def _faults_of_options(options: type, seen: set[type]) -> Iterator[str]:
                 f"option {field.name} has no type (got no annotation). Write {field.name}: int, "
                 f"or another type."
             )
-        elif field.init:
-            yield from _faults_of_default(field)
+        elif field.init and (fault := fault_of_default(options, field, hints[field.name])):
+            yield fault
     for record in (part for hint in hints.values() for part in _records(hint)):
         if record not in seen:
             yield from _faults_of_options(record, seen)
-
-
-def _faults_of_default(field: "attrs.Attribute[Any]") -> Iterator[str]:
-    """Yield the fault of the default of an option, which may be code of its own."""
-    try:
-        default = _default(field)
-    except BrokenPluginError as error:
-        yield f"option {field.name} has a default that cannot be made (got {error}). Correct its factory."
-        return
-    if not _is_finite(default):
-        yield (
-            f"option {field.name} has a default that no spec can hold (got {default!r}). "
-            f"Use finite numbers, or None for no limit."
-        )
 
 
 def _is_frozen(options: type) -> bool:
@@ -163,24 +148,6 @@ def _records(hint: Any) -> Iterator[type]:
         yield hint
     for part in typing.get_args(hint):
         yield from _records(part)
-
-
-def _default(field: "attrs.Attribute[Any]") -> Any:
-    default: Any = field.default
-    if not isinstance(default, _FACTORY):
-        return default
-    try:
-        return None if default.takes_self else default.factory()
-    except Exception as error:
-        raise BrokenPluginError(f"{type(error).__name__}: {error}") from error
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return all(_is_finite(item) for item in value.values())
-    if isinstance(value, tuple | list | set | frozenset):
-        return all(_is_finite(item) for item in value)
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _faults_of_methods(loaded: type) -> Iterator[str]:

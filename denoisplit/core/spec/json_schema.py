@@ -17,12 +17,19 @@ from denoisplit.core.documents import plain
 from denoisplit.core.errors import PluginError
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import KINDS, Component
+from denoisplit.core.registry.declared_types import (
+    bare,
+    choices_of,
+    is_mapping,
+    is_record,
+    is_sequence,
+    is_union,
+)
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.bounds import JSON, constraint, merged
 from denoisplit.core.spec.options import attribute_docs, default_of, type_hints
 from denoisplit.core.spec.records import BASE, BY_NAME, KIND, SAID, Chosen, ResolvedSpec
 from denoisplit.core.spec.tree import PRESET, USE, preset_names, preset_tree
-from denoisplit.core.spec.types import bare, choices_of, is_mapping, is_record, is_sequence, is_union
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _DEFINITIONS: Final = "#/definitions/"

@@ -11,8 +11,9 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.registry.class_checks import type_hints as type_hints
+from denoisplit.core.registry.declared_types import choices_of
 from denoisplit.core.spec.bounds import bounds
-from denoisplit.core.spec.types import choices_of, describe
+from denoisplit.core.spec.types import describe
 
 FACTORY: Final[Any] = type(attrs.Factory(list))
 

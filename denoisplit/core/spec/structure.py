@@ -11,20 +11,18 @@ import attrs
 from denoisplit.core.documents import Node, plain, problem_at, show
 from denoisplit.core.errors import DenoisplitError, PluginError, did_you_mean
 from denoisplit.core.registry import MissingComponent, Registry
-from denoisplit.core.spec.options import FACTORY, type_hints
-from denoisplit.core.spec.records import BY_NAME, KIND, Chosen
-from denoisplit.core.spec.tree import USE
-from denoisplit.core.spec.types import (
+from denoisplit.core.registry.declared_types import (
     bare,
     choices_of,
-    describe,
-    fits,
     is_mapping,
     is_record,
     is_sequence,
     is_union,
-    scalar,
 )
+from denoisplit.core.spec.options import FACTORY, type_hints
+from denoisplit.core.spec.records import BY_NAME, KIND, Chosen
+from denoisplit.core.spec.tree import USE
+from denoisplit.core.spec.types import describe, fits, scalar
 
 INVALID: Final = object()
 """Replaces a value that has a problem; no record is built from it."""

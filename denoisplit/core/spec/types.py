@@ -1,19 +1,22 @@
-"""Declared types, and the values that they accept.
+"""The values of a spec that declared types accept.
 
 Strict: ``"10"`` is not 10 and ``true`` is not 1; only an integer may stand for a float.
 """
 
-import enum
 import math
-import types
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-import attrs
+from typing import Any, Literal, get_args, get_origin
 
 from denoisplit.core.documents import Node
+from denoisplit.core.registry.declared_types import (
+    bare,
+    choices_of,
+    is_mapping,
+    is_record,
+    is_sequence,
+    is_union,
+)
 from denoisplit.core.spec.records import BY_NAME, Chosen
 
 _NAMES: Mapping[object, str] = {
@@ -25,32 +28,6 @@ _NAMES: Mapping[object, str] = {
     type(None): "null",
     Any: "anything",
 }
-
-
-def bare(declared: Any) -> Any:
-    """The declared type without ``Annotated``."""
-    return get_args(declared)[0] if get_origin(declared) is Annotated else declared
-
-
-def is_union(declared: Any) -> bool:
-    """Whether the type is ``A | B``."""
-    return get_origin(declared) in (Union, types.UnionType)
-
-
-def is_sequence(declared: Any) -> bool:
-    """Whether the type accepts a YAML list."""
-    origin = get_origin(declared) or declared
-    return origin in (tuple, list, Sequence, typing.Sequence)
-
-
-def is_mapping(declared: Any) -> bool:
-    """Whether the type accepts a YAML mapping with arbitrary keys."""
-    return (get_origin(declared) or declared) in (dict, Mapping, typing.Mapping)
-
-
-def is_record(declared: Any) -> bool:
-    """Whether the type is an attrs class or a component."""
-    return isinstance(declared, type) and attrs.has(declared)
 
 
 def describe(declared: Any) -> str:
@@ -68,15 +45,6 @@ def describe(declared: Any) -> str:
     if is_record(declared) or is_mapping(declared):
         return "a mapping"
     return _NAMES.get(declared, str(declared))
-
-
-def choices_of(declared: Any) -> tuple[Any, ...]:
-    """The values of a Literal or of an enumeration; empty for other types."""
-    if get_origin(declared) is Literal:
-        return get_args(declared)
-    if isinstance(declared, type) and issubclass(declared, enum.Enum):
-        return tuple(member.value for member in declared)
-    return ()
 
 
 def fits(node: Node, declared: Any, kind: str = "") -> bool:

@@ -16,7 +16,7 @@ from torch.distributions import Normal
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level
-from denoisplit.core.spec.types import bare, is_sequence, is_union
+from denoisplit.core.registry.declared_types import bare, is_sequence, is_union
 from denoisplit.testing.derivatives import assert_derivative
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import (
