@@ -88,6 +88,9 @@ def dataset_class() -> type[Dataset]:
         class Options:
             pass
 
+        def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+            pass
+
         def fields(self) -> tuple[Field, ...]:
             return ()
 

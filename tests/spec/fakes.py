@@ -66,7 +66,8 @@ class Bounded:
 def fake(kind: str, name: str, options: type) -> Component:
     """A component whose class keeps to the contract and does nothing."""
     base: Any = imported(BASES[kind])
-    methods = {method: lambda self, *args, **known: None for method in base.__abstractmethods__}
+    names = {*base.__abstractmethods__, "__init__"}
+    methods = {method: lambda self, *args, **known: None for method in names}
     properties = {name: property(lambda self: None) for name in methods if _is_property(base, name)}
     target = type(name.title(), (base,), {**methods, **properties, "Options": options})
     assert not inspect.isabstract(target)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry.contract import BASES, FAMILIES, imported
+from denoisplit.core.registry.contract import BASES, FAMILIES, given, imported
 from denoisplit.core.registry.option_defaults import fault_of_default
 
 _ALWAYS_GIVEN: Final = frozenset({"extra", "window", "axes"})
@@ -53,8 +53,9 @@ def checked_class(loaded: object, *, kind: str, where: str) -> type:
         where: kind, name and target, for messages.
 
     Raises:
-        BrokenPluginError: not a final subclass of the kind's base, methods with other signatures than the
-            base, or no frozen attrs class ``Options`` whose options have types and valid defaults.
+        BrokenPluginError: not a final subclass of the kind's base, a constructor or methods that do not take
+            what they are given, or no frozen attrs class ``Options`` whose options have types and valid
+            defaults.
     """
     base = imported(FAMILIES[kind])
     if not (isinstance(loaded, type) and isinstance(base, type) and issubclass(loaded, base)):
@@ -64,6 +65,7 @@ def checked_class(loaded: object, *, kind: str, where: str) -> type:
     found: Any = loaded
     if fault := _fault_of_class(found, kind):
         raise BrokenPluginError(f"{where}: {fault}")
+    check_call(loaded, None, dict.fromkeys(given(loaded)), where)
     return loaded
 
 

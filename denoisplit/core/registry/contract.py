@@ -28,6 +28,23 @@ FAMILIES: Final[Mapping[str, str]] = {
 }
 """The class that a component of each kind must derive from; some kinds have several types of components."""
 
+GIVEN: Final[Mapping[str, tuple[str, ...]]] = {
+    BASES["encoder"]: ("spatial_rank", "in_channels"),
+    BASES["decoder"]: ("feature_shapes", "out_maps", "patch"),
+    BASES["noise_model"]: ("statistics",),
+    BASES["dataset"]: ("channels",),
+    "denoisplit.core.images.file_dataset:FileDataset": ("channels", "formats"),
+    BASES["objective"]: ("statistics", "mixing"),
+    BASES["logger"]: ("folder",),
+}
+"""What the constructors of classes with a base are given besides the options, where that is anything."""
+
+
+def given(loaded: type) -> tuple[str, ...]:
+    """The names of what the constructor of a component is given besides its options."""
+    names = (f"{base.__module__}:{base.__qualname__}" for base in loaded.__mro__)
+    return next((GIVEN[name] for name in names if name in GIVEN), ())
+
 
 def imported(target: str) -> object:
     """Import the object that ``package.module:Name`` names."""
