@@ -14,13 +14,14 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoded, Decoder, FeatureShape
 from denoisplit.core.network.latent import divergence
 from denoisplit.testing.network_laws.decoder_cases import MAPS
-from denoisplit.testing.network_laws.decoder_geometry import features_used
+from denoisplit.testing.network_laws.decoder_geometry import features_used, reach_around
 from denoisplit.testing.network_laws.decoder_priors import PriorTests
 from denoisplit.testing.network_laws.decoding import BATCH, DecoderCase, LevelNoise, decoder_case
-from denoisplit.testing.network_laws.geometry import assert_there
+from denoisplit.testing.network_laws.geometry import assert_there, assert_vanishes
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import (
     RANKS,
+    accepted,
     assert_close,
     assert_differs,
     assert_equal,
@@ -83,6 +84,20 @@ class DecoderTests(PriorTests):
             case = decoder_case(partial(self.new, self.smallest(), shapes), shapes, patches=4)
             for level, found, expected in features_used(case):
                 assert_there(found, expected, f"pixels are made of the features of level {level}")
+
+    @in_two_and_three_dimensions
+    def test_borders_are_far_from_each_other(self, rank: int) -> None:
+        """Features at the beginning of an axis have no effect on the output at its end: tiles can be.
+
+        For volumes, the simplest decoder only.
+        """
+        flat = rank == min(RANKS)
+        for case in self.cases(rank) if flat else (accepted(lambda: self.taken(self.smallest(), rank)),):
+            for axis in range(len(case.image)):
+                assert_vanishes(
+                    partial(reach_around, case, axis),
+                    f"the beginning of axis {axis} has an effect on the output at its end",
+                )
 
     @in_two_and_three_dimensions
     def test_output_has_the_declared_maps_and_the_size_of_the_image(self, rank: int) -> None:

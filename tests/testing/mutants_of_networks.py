@@ -22,6 +22,7 @@ MATTERS = "every_level_of_features_and_of_noise_matters"
 SAMPLE = "a_sample_is_the_posterior_mean_plus_std_times_noise"
 PRIOR = "a_prior_does_not_see_the_features_of_its_level"
 REPEATABLE = "the_same_noise_gives_the_same_output"
+BORDERS = "borders_are_far_from_each_other"
 GENERATES = "the_prior_generates_images_of_any_size"
 
 
@@ -40,6 +41,10 @@ def every_other_sign(features: Features) -> Features:
 
 def with_chance(features: Features) -> Features:
     return tuple(f + 1e-6 * torch.randn_like(f) for f in features)
+
+
+def without_the_mean(maps: Tensor) -> Tensor:
+    return maps - maps.mean(tuple(range(2, maps.ndim)), keepdim=True)
 
 
 def output_times(factor: float) -> Any:
@@ -155,6 +160,7 @@ DECODER_MUTANTS = (
     Mutant(
         "decoder/ladder", "dropped features", MERGE, replaced(lambda self, first, second: second), MATTERS
     ),
+    Mutant("decoder/ladder", "mean of the image", MERGE, after(without_the_mean), BORDERS),
     Mutant("decoder/deterministic_ladder", "sign", f"{MEANS}.sample", after(lambda x: -x), OUTPUT),
     Mutant("decoder/deterministic_ladder", "scale", f"{MEANS}.sample", after(lambda x: 2 * x), OUTPUT),
     Mutant(
@@ -175,6 +181,7 @@ DECODER_MUTANTS = (
     Mutant("decoder/partial_ladder", "scale", f"{PARTIAL}.sample", after(lambda x: 2 * x), OUTPUT),
     Mutant("decoder/partial_ladder", "sign of a sample", f"{PARTIAL}.sample", after(lambda x: -x), OUTPUT),
     Mutant("decoder/unet", "sign", f"{UNET}.forward", output_times(-1.0), OUTPUT),
+    Mutant("decoder/unet", "mean of the image", "decoders.unet:Up.forward", after(without_the_mean), BORDERS),
     Mutant("decoder/unet", "scale", f"{UNET}.forward", output_times(1.01), OUTPUT),
     Mutant(
         "decoder/unet",

@@ -64,7 +64,11 @@ def test_one_camera_knows_nothing_of_the_mixed_image_either() -> None:
                 "features_look_at_their_own_place_in_every_scale",
             ),
         ),
-        ("decoder", unusual.PlanesDecoder, ("latent_channels_are_those_of_the_options",)),
+        (
+            "decoder",
+            unusual.PlanesDecoder,
+            ("latent_channels_are_those_of_the_options", "borders_are_far_from_each_other"),
+        ),
     ],
 )
 def test_networks_of_planes_are_not_asked_for_stacks(

@@ -1,11 +1,11 @@
-"""Geometry of a decoder: which features the middle of an image is made of."""
+"""Geometry of a decoder: which features the middle of an image is made of, and its end."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from denoisplit.testing.network_laws.decoding import DecoderCase, LevelNoise
+from denoisplit.testing.network_laws.decoding import DecoderCase, LevelNoise, decoder_case
 from denoisplit.testing.network_laws.geometry import centre_of_mass
 from denoisplit.testing.strategies import random
 
@@ -31,3 +31,15 @@ def features_used(case: DecoderCase) -> Iterator[tuple[int, tuple[float, ...], t
         if float(used[..., *inner].sum()) > (1 - _BORDER) * float(used.sum()):
             expected = tuple(0.5 + u / e for u, e in zip(away, shape.extent, strict=True))
             yield level, centre_of_mass(used, axes), expected
+
+
+def reach_around(small: DecoderCase, axis: int, strides: int) -> float:
+    """Return the change of the last pixels along an axis with the first features along it, of every level."""
+    patches = tuple(strides if place == axis else 1 for place in range(len(small.image)))
+    case = decoder_case(small.new, small.shapes, patches=patches)
+    changed = tuple(one.clone() for one in case.features)
+    for one, shape in zip(changed, case.shapes, strict=True):
+        first = one.movedim(2 + axis, 0)[: case.shapes[-1].stride[axis] // shape.stride[axis]]
+        first += random(6, *first.shape)
+    before, after = (case.decode(LevelNoise(1), features).output for features in (case.features, changed))
+    return float((before - after).select(2 + axis, -1).abs().max())

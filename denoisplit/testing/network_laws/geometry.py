@@ -1,6 +1,6 @@
-"""Places in maps."""
+"""Places in maps, and what is too far away to matter."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -8,6 +8,25 @@ from torch import Tensor
 
 _CENTRED: Final = 0.1
 """How far from its place something may be on average, in sides."""
+
+_STRIDES: Final = (8, 16, 32)
+"""Strides along a side of an image, until what is far away has no effect."""
+
+_ROUNDING: Final = 1e-9
+
+
+def assert_vanishes(measure: Callable[[int], float], what: str) -> None:
+    """Fail unless a difference vanishes in a large image; ``what`` begins the message.
+
+    Args:
+        measure: function from the strides along a side of the image to the difference.
+        what: what there is a difference in.
+    """
+    for strides in _STRIDES:
+        found = measure(strides)
+        if found <= _ROUNDING:
+            return
+    raise AssertionError(f"{what} (difference {found:.3g} in {strides} strides)")
 
 
 def centre_of_mass(weight: Tensor, axes: int) -> tuple[float, ...]:
