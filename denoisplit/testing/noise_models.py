@@ -1,6 +1,8 @@
 """Conformance suite for noise models: density, samples, derivatives."""
 
 import itertools
+from contextlib import suppress
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 from torch import Tensor
 
+from denoisplit.core.errors import ChannelCountError
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.noise_model_laws.noise_model_cameras import NoiseModelCameraTests
 from denoisplit.testing.noise_model_laws.noise_model_numbers import NoiseModelNumberTests
@@ -155,6 +158,27 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             assert float(after[where]) != float(before[where]), f"the {name} of a pixel has no effect on it"
             after[where] = before[where]
             assert_close(after, before, f"the {name} of a pixel has an effect on others")
+
+    @in_two_and_three_dimensions
+    def test_images_of_other_channels_are_refused(self, rank: int) -> None:
+        """Not repeated: ``units.of_same_channels`` refuses an observation, ``per_channel`` a signal."""
+        model, signal = self.model(self.smallest()), self.signals(rank)
+        one = signal[:, :1]
+        maps, of_one = self.maps(model, signal), self.maps(model, one)
+        for seen, clean, extra in ((one, signal, maps), (signal, one, of_one)):
+            counts = f"an observation of {seen.shape[1]} channels is taken for a signal of {clean.shape[1]}"
+            with suppress(ChannelCountError):
+                model.log_prob(seen, clean, extra)
+                pytest.fail(f"{counts}: raise a ChannelCountError")
+        generator = torch.Generator().manual_seed(0)
+        for name, run in (
+            ("log_prob", partial(model.log_prob, one)),
+            ("sample", lambda clean, extra: model.sample(clean, generator, extra)),
+            ("variance", model.variance),
+        ):
+            with suppress(ChannelCountError):
+                found = run(one, of_one).shape[1]
+                assert found == 1, f"{name} repeats one channel as {found}: raise a ChannelCountError"
 
     @in_two_and_three_dimensions
     def test_what_is_not_a_number_stays_so_and_disturbs_no_other_pixel(self, rank: int) -> None:

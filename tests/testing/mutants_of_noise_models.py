@@ -13,6 +13,7 @@ DENSITY = "samples_agree_with_the_density"
 MOMENTS = "samples_have_the_declared_mean_and_variance"
 BACK = "far_away_is_unlikely_and_has_a_gradient"
 MAPS = "predicted_maps_have_an_effect"
+CHANNELS = "images_of_other_channels_are_refused"
 SHARE = "the_variance_of_the_signal_is_a_share_of_every_pixel"
 GAUSSIAN = "noise_models.gaussian:Gaussian"
 MIXTURE = "noise_models.gaussian_mixture"
@@ -24,6 +25,7 @@ CAMERA = "noise_models.poisson_gaussian"
 SCMOS = "noise_models.scmos"
 
 NEGATED = after(lambda value: -value)
+NOTHING = replaced(lambda *_: None)
 DOUBLED = after(lambda value: 2 * value)
 
 
@@ -64,6 +66,14 @@ NOISE_MUTANTS = (
         after(lambda residual: residual + 30),
         MOMENTS,
     ),
+    Mutant(
+        "noise_model/gaussian_mixture",
+        "repeated observation",
+        f"{MIXTURE}:of_same_channels",
+        replaced(lambda observation, signal: (observation.float(), signal.float())),
+        CHANNELS,
+    ),
+    Mutant("noise_model/histogram", "repeated signal", f"{HISTOGRAM}:require_channels", NOTHING, CHANNELS),
     Mutant("noise_model/weighted", "sign", f"{WEIGHTED}.log_prob", NEGATED, BACK),
     Mutant("noise_model/weighted", "scale", f"{WEIGHTED}.variance", DOUBLED, MOMENTS),
     Mutant(

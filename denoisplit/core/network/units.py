@@ -98,3 +98,17 @@ def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device)
 def at_least_float32(values: Tensor) -> Tensor:
     """The numbers in float32, or unchanged in float64: counts are never kept in half precision."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def of_same_channels(observation: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
+    """Noisy and clean counts [b c (z) y x], in at least float32; a single channel is not taken for several.
+
+    Raises:
+        ChannelCountError: they have different numbers of channels.
+    """
+    if observation.shape[1] != signal.shape[1]:
+        raise ChannelCountError(
+            f"noise model: the observation has {observation.shape[1]} channels, the signal "
+            f"{signal.shape[1]}. Give both with all channels."
+        )
+    return at_least_float32(observation), at_least_float32(signal)

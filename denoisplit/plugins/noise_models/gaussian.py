@@ -9,7 +9,7 @@ from attrs.validators import gt, in_
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
-from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.units import at_least_float32, of_same_channels
 from denoisplit.plugins.noise_models.requirements import required_maps
 
 LogVariance = Literal["pixel", "channel", "global", "fixed"]
@@ -75,7 +75,7 @@ class Gaussian(NoiseModel):
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Log-density of noisy counts; ``extra`` are raw log-variances in normalised units, if predicted."""
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
+        observation, signal = of_same_channels(observation, signal)
         scale = self._scale(signal)
         log_variance = self._log_variance(signal, extra)
         squared = ((observation - signal) / scale).square()

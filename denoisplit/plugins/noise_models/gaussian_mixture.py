@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import Pointwise, pointwise
-from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.units import at_least_float32, of_same_channels
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
 from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
 from denoisplit.plugins.noise_models.mixture_maths import (
@@ -169,7 +169,8 @@ class GaussianMixture(NoiseModel):
 
     def _pixelwise(self, density: Pointwise, *images: Tensor) -> Tensor:
         """Call in blocks, but where parameters learn, which blocks would keep from their gradients."""
-        given = tuple(map(at_least_float32, images))
+        observation, signal = of_same_channels(*images[:2])
+        given = (observation, signal, *map(at_least_float32, images[2:]))
         return density(*given) if self.options.learnable else pointwise(density, *given)
 
     def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
-from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.units import at_least_float32, of_same_channels
 from denoisplit.plugins.noise_models.pair_checks import check_all
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
@@ -68,7 +68,7 @@ class PoissonGaussian(NoiseModel):
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Log-density of noisy counts; see ``NoiseModel``."""
         del extra
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
+        observation, signal = of_same_channels(observation, signal)
         return pointwise(self._log_density, observation, signal)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:

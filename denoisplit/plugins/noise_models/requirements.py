@@ -9,7 +9,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import NoiseModel
-from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.units import of_same_channels
 
 Parameters = TypeVar("Parameters")
 
@@ -18,7 +18,7 @@ def with_parameters(
     observation: Tensor, signal: Tensor, parameters: Callable[[Tensor], Parameters]
 ) -> tuple[Tensor, Tensor, Parameters]:
     """Return observation and signal in at least float32, and the parameters at the signal."""
-    observation, signal = at_least_float32(observation), at_least_float32(signal)
+    observation, signal = of_same_channels(observation, signal)
     return observation, signal, parameters(signal)
 
 

@@ -15,7 +15,7 @@ from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
-from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.units import at_least_float32, of_same_channels
 from denoisplit.plugins.noise_models.camera_files import read_maps
 from denoisplit.plugins.noise_models.camera_options import as_given, first_pixel, named, positive
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check_all
@@ -151,7 +151,7 @@ class Scmos(CameraNoiseModel):
     ) -> Tensor:
         """Log-density of the counts of pixels, given clean counts of the nominal camera."""
         del extra
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
+        observation, signal = of_same_channels(observation, signal)
         here = self._camera(signal, camera)
         numbers = [one.expand_as(signal) for one in attrs.astuple(here, recurse=False)]
         return pointwise(_log_density, observation, self._on_pixels(signal, here), *numbers)

@@ -95,7 +95,7 @@ class OfOnePixel(NoiseModel):
         maps = self.inner.camera_maps()
         if maps is None:
             raise ValueError("the maps are gone")
-        pixel = as_batch(maps[..., :1, :1], signal.ndim - 2)
+        pixel = as_batch(maps[:, : signal.shape[1], :1, :1], signal.ndim - 2)
         return pixel.expand(*pixel.shape[:-2], *signal.shape[-2:])
 
 

@@ -8,6 +8,7 @@ import torch
 from attrs.validators import ge, gt, optional
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.units import of_same_channels
 from torch import Tensor
 
 from denoisplit_emccd.density import Camera, draw, log_density, variance
@@ -76,6 +77,7 @@ class Emccd(NoiseModel):
             ChannelCountError: another number of channels.
         """
         del extra
+        observation, signal = of_same_channels(observation, signal)
         value = log_density(observation.double(), signal.double(), self._camera(signal))
         return value.to(_precision(signal))
 

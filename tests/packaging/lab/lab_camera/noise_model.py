@@ -14,6 +14,7 @@ from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.images.io import open_image
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
+from denoisplit.core.network.units import of_same_channels
 
 
 class UnevenPixels(CameraNoiseModel):
@@ -83,7 +84,7 @@ class UnevenPixels(CameraNoiseModel):
         camera: Tensor | None = None,
     ) -> Tensor:
         """Of counts of the pixels [b c (z) y x]."""
-        signal = signal.to(torch.promote_types(signal.dtype, torch.float32))
+        observation, signal = of_same_channels(observation, signal)
         mean = signal + self.bias(signal, extra, camera=camera)
         std = self.variance(signal, extra, camera=camera).sqrt()
         score = (observation - mean) / std
