@@ -260,7 +260,12 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         with leaving_generators_alone("a fit"):
             fitted = self.fit(calibrator, held)
         self.fit(other, self.held_out(rank, seed + 1, factors=(0.5, 3.1)))
-        plain = json.dumps({name: list(numbers) for name, numbers in fitted.parameters.items()})
+        for name, numbers in fitted.parameters.items():
+            kind = type(numbers).__name__
+            assert isinstance(numbers, list | tuple), (
+                f"{name} is a {kind}: make a list, as tolist() does"
+            )
+        plain = json.dumps(dict(fitted.parameters))
         read = Calibration(fitted.component, json.loads(plain))
         one, two = self.applied(calibrator, fitted, held), self.applied(other, read, held)
         assert one.shape == held.std.shape, f"a std of the shape {one.shape} comes out"
