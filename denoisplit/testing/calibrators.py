@@ -262,9 +262,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         self.fit(other, self.held_out(rank, seed + 1, factors=(0.5, 3.1)))
         for name, numbers in fitted.parameters.items():
             kind = type(numbers).__name__
-            assert isinstance(numbers, list | tuple), (
-                f"{name} is a {kind}: make a list, as tolist() does"
-            )
+            assert isinstance(numbers, list | tuple), f"{name} is a {kind}: make a list, as tolist() does"
         plain = json.dumps(dict(fitted.parameters))
         read = Calibration(fitted.component, json.loads(plain))
         one, two = self.applied(calibrator, fitted, held), self.applied(other, read, held)

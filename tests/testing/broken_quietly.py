@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 
 from denoisplit.core.arrays import AnyArray, FloatArray
 from denoisplit.core.images.bases import Image
-from denoisplit.core.network.interfaces import Calibration, IntervalCalibrator, Rate
+from denoisplit.core.network.interfaces import Calibration, IntensityStats, IntervalCalibrator, Rate
 from denoisplit.core.network.latent import Level
 from denoisplit.core.training.optimizer import Optimizer
 from denoisplit.plugins.calibrators.scale import Scale
@@ -30,6 +30,19 @@ class MapOfTheFirst(Gaussian):
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         shared = None if extra is None else extra[:, :1].expand_as(extra)
         return super().log_prob(observation, signal, shared)
+
+
+class DoubleBuffer(Gaussian):
+    """Has a number in double precision, which makes all others so."""
+
+    unit: Tensor
+
+    def __init__(self, options: Gaussian.Options, *, statistics: IntensityStats) -> None:
+        super().__init__(options, statistics=statistics)
+        self.register_buffer("unit", torch.ones(1, dtype=torch.float64))
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return self.unit * super().log_prob(observation, signal, extra)
 
 
 class StdOfTheSignal(SpreadMixture):
@@ -170,6 +183,12 @@ QUIETLY: tuple[tuple[str, type, str, str], ...] = (
         MapOfTheFirst,
         "predicted_maps_have_an_effect",
         "the predicted maps of channel 1 have",
+    ),
+    (
+        "noise_model",
+        DoubleBuffer,
+        "as_it_is_made_it_has_the_precision_of_the_images",
+        "log_prob is in torch.float64 for images in float32",
     ),
     (
         "noise_model",

@@ -14,6 +14,7 @@ from torch import Tensor
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.testing.derivatives import assert_derivative
+from denoisplit.testing.noise_model_laws.noise_model_cases import FEW
 from denoisplit.testing.noise_model_laws.noise_model_fits import NoiseModelFitTests, image_of
 from denoisplit.testing.noise_model_laws.pixel_maps import (
     OfOnePixel,
@@ -116,6 +117,23 @@ class NoiseModelNumberTests(NoiseModelFitTests):
             variance = model.variance(signal, maps).float()
             expected = model.variance(signal.float(), wide)
         assert_close(variance, expected, f"{half} changes the variance", rtol=1e-2, atol=1e-4)
+
+    @in_two_and_three_dimensions
+    def test_as_it_is_made_it_has_the_precision_of_the_images(self, rank: int) -> None:
+        """Trainings convert no buffers: those in double precision are for its own steps alone."""
+        model, signal = self.new(self.smallest()), self.signals(rank).float()
+        if model.needs_fit:
+            model.fit(self.pairs(FEW), seed=0)
+        maps, generator = self.maps(model, signal), torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            found = {
+                "log_prob": model.log_prob(signal + 7, signal, maps),
+                "sample": model.sample(signal, generator, maps),
+                "variance": model.variance(signal, maps),
+                "bias": model.bias(signal),
+            }
+        for name, values in found.items():
+            assert values.dtype == torch.float32, f"{name} is in {values.dtype} for images in float32"
 
     @in_two_and_three_dimensions
     @law(8)
