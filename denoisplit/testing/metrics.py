@@ -76,6 +76,18 @@ class MetricTests(ComponentTests):
             "score and scores differ for an image that is alone"
         )
 
+    @law(1)
+    @given(data=st.data(), seed=seeds())
+    def test_images_with_counts_below_zero_have_a_number(self, data: st.DataObject, seed: int) -> None:
+        """Where the background was subtracted, or read noise is more than the light."""
+        metric = self.metric(data.draw(self.options()))
+        images = self.images(metric.side, seed)
+        truths, predictions = (
+            [one - np.median(truth) for one, truth in zip(part, images[0], strict=True)] for part in images
+        )
+        found = self.scores(metric, truths, predictions)
+        assert all(map(math.isfinite, found)), "counts below zero have a score that is not finite"
+
     @law(2)
     @given(data=st.data(), seed=seeds())
     def test_better_predictions_score_better(self, data: st.DataObject, seed: int) -> None:

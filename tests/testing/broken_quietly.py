@@ -69,6 +69,14 @@ class KeepsTheFit(Scale):
         return super().apply(self.kept, std)
 
 
+class Logarithmic(Psnr):
+    """Compares logarithms of counts, which those below zero do not have."""
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return -float(np.abs(np.log1p(truth) - np.log1p(prediction)).mean())
+
+
 class ArraysOfNumbers(Scale):
     """Keeps arrays, which JSON does not know."""
 
@@ -204,6 +212,12 @@ QUIETLY: tuple[tuple[str, type, str, str], ...] = (
         RefusesItsDefault,
         "ranges_of_options_are_as_told",
         "the default options are refused ('power' must be >= 1: -1)",
+    ),
+    (
+        "metric",
+        Logarithmic,
+        "images_with_counts_below_zero_have_a_number",
+        "counts below zero have a score that is not finite",
     ),
     ("metric", Signed, "no_error_is_better_than_none", "images that are too bright score better"),
     ("metric", FirstPlane, "no_error_is_better_than_none", "noise at the end of axis z does not count"),
