@@ -429,7 +429,10 @@ SLIPS = (
         "noise_model/gaussian_mixture",
         "half precision not promoted",
         "noise_models/gaussian_mixture.py",
-        "        given = tuple(map(at_least_float32, images))\n",
+        (
+            "        observation, signal = of_same_channels(*images[:2])\n"
+            "        given = (observation, signal, *map(at_least_float32, images[2:]))\n"
+        ),
         "        given = tuple(image.to(images[1].dtype) for image in images)\n",
         "half_precision_is_only_that_of_the_arguments",
     ),
