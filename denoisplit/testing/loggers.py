@@ -2,7 +2,8 @@
 
 import csv
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
@@ -19,6 +20,9 @@ Curves = Mapping[str, Mapping[int, float]]
 """Numbers by name and step."""
 
 _ABOUT: Final = {"channels": ["a", "b"], "training": {"steps": 6, "learning_rate": 1e-3, "compile": False}}
+_ELSEWHERE: Final = "elsewhere"
+_SERVED: Final = "mlflow"
+"""Name of the logger that writes where its server is configured to be."""
 _STEPS: Final = (2, 3, 6)
 _NAMES: Final = ("learning_rate", "train_loss", "train_rate_0", "val_loss")
 
@@ -63,42 +67,54 @@ class LoggerTests(ComponentTests):
 
     def test_nothing_is_begun_before_the_training(self) -> None:
         """A constructor writes nothing, and says whether pictures are worth drawing."""
-        with TemporaryDirectory() as there:
-            logger = self.logger(Path(there) / "run")
-            assert not any(Path(there).iterdir()), "the constructor writes something"
+        with _run_folder() as folder:
+            logger = self.logger(folder / "run")
+            assert not any(folder.iterdir()), "the constructor writes something"
             assert isinstance(logger.takes_pictures, bool), "takes_pictures is neither True nor False"
 
     def test_a_training_is_taken_down(self) -> None:
         """Every number of every validation."""
-        with TemporaryDirectory() as there:
-            logger = self.logger(Path(there))
+        with _run_folder() as folder:
+            logger = self.logger(folder)
             logger.begin(_ABOUT, step=0)
             self.validations(logger, _STEPS)
             logger.end(finished=True)
-            self._assert_read(Path(there), self.expected(*_STEPS))
+            self._assert_read(folder, self.expected(*_STEPS))
+
+    def test_what_it_writes_lies_in_the_folder_of_the_run(self) -> None:
+        """And not in the working directory, where the next training would write, too."""
+        with _run_folder() as folder:
+            logger = self.logger(folder)
+            logger.begin(_ABOUT, step=0)
+            self.validations(logger, _STEPS)
+            logger.end(finished=True)
+            found = sorted(path.name for path in (folder.parent / _ELSEWHERE).iterdir())
+            if found and self.name() == _SERVED:
+                not_examined("a server of this machine has its files in the working directory")
+            assert not found, f"writes {', '.join(found)} into the working directory"
 
     def test_a_training_that_goes_on_is_taken_down_once(self) -> None:
         """From a state that a file can hold; steps after the resume point are logged again."""
-        with TemporaryDirectory() as there:
-            logger = self.logger(Path(there))
+        with _run_folder() as folder:
+            logger = self.logger(folder)
             logger.begin(_ABOUT, step=0)
             self.validations(logger, _STEPS[:1])
             state = through_a_file(logger.state_dict())
             self.validations(logger, _STEPS[1:2])
             logger.end(finished=False)
-            resumed = self.logger(Path(there))
+            resumed = self.logger(folder)
             resumed.load_state_dict(state)
             resumed.begin(_ABOUT, step=_STEPS[0])
             self.validations(resumed, _STEPS[1:])
             resumed.end(finished=True)
-            self._assert_read(Path(there), self.expected(*_STEPS))
+            self._assert_read(folder, self.expected(*_STEPS))
 
     def test_the_training_is_left_alone(self) -> None:
         """Global random numbers, the arguments and the spec are unchanged."""
-        with TemporaryDirectory() as there:
+        with _run_folder() as folder:
             pixels, numbers, about = self.pixels(1), self.numbers(2), {"training": {"steps": 6}}
             with leaving_generators_alone("logging"):
-                logger = self.logger(Path(there))
+                logger = self.logger(folder)
                 logger.begin(about, step=0)
                 logger.values(2, numbers)
                 if logger.takes_pictures:
@@ -110,8 +126,8 @@ class LoggerTests(ComponentTests):
 
     def test_a_training_may_end_before_a_validation(self) -> None:
         """Also when it was interrupted."""
-        with TemporaryDirectory() as there:
-            logger = self.logger(Path(there))
+        with _run_folder() as folder:
+            logger = self.logger(folder)
             logger.begin(_ABOUT, step=0)
             logger.end(finished=False)
 
@@ -122,6 +138,17 @@ class LoggerTests(ComponentTests):
         assert sorted(found) == sorted(expected), f"curves of {sorted(found)} instead of {sorted(expected)}"
         for name, points in expected.items():
             assert found[name] == pytest.approx(points, rel=1e-6), f"the curve of {name} is another one"
+
+
+@contextmanager
+def _run_folder() -> Iterator[Path]:
+    """Context with the folder of a run and, beside it, another one as the working directory."""
+    with TemporaryDirectory() as there:
+        folder, elsewhere = Path(there) / "run", Path(there) / _ELSEWHERE
+        folder.mkdir()
+        elsewhere.mkdir()
+        with chdir(elsewhere):
+            yield folder
 
 
 def _table(folder: Path) -> Curves:

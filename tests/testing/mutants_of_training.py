@@ -1,5 +1,6 @@
 """Mutants of optimisers, schedules and loggers."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -137,6 +138,7 @@ TRAINING_MUTANTS = (
 DOWN = "a_training_is_taken_down"
 ONCE = "a_training_that_goes_on_is_taken_down_once"
 LEFT = "the_training_is_left_alone"
+BESIDE = "what_it_writes_lies_in_the_folder_of_the_run"
 BEFORE = "nothing_is_begun_before_the_training"
 CSV, BOARD = "loggers.csv_table:CsvTable", "loggers.tensorboard:TensorBoard"
 
@@ -173,6 +175,11 @@ def spoiling(old: Any, self: Any, step: int, title: str, pixels: Any) -> None:
     pixels[:] = 0
 
 
+def anywhere(old: Any, self: Any, options: Any, *, folder: Any) -> None:
+    del folder
+    old(self, options, folder=Path())
+
+
 LOGGER_MUTANTS = (
     *(
         Mutant(f"logger/{name}", sort, f"{target}.{method}", around(change), law)
@@ -183,6 +190,7 @@ LOGGER_MUTANTS = (
             ("dropped numbers", "values", forgetful, DOWN),
             ("random numbers", "values", shuffling, LEFT),
             ("a folder at once", "__init__", eager, BEFORE),
+            ("the working directory", "__init__", anywhere, BESIDE),
         )
     ),
     Mutant("logger/csv", "dropped state", f"{CSV}.load_state_dict", lambda _old: lambda *_: None, ONCE),
