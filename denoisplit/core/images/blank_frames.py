@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.images.derived_images import channel_of
 
 _NAMED = 5
+_CORNER = 8
 
 
 def without_blank(fields: Sequence[Field]) -> tuple[tuple[Field, ...], tuple[str, ...]]:
@@ -38,5 +41,6 @@ def _is_blank(field: Field) -> bool:
 
 
 def _has_one_value(image: LazyArray) -> bool:
-    first = image[(0,) * image.ndim]
-    return all((pixels == first).all() for _, pixels in blocks(image))
+    corner = np.asarray(image[(slice(_CORNER),) * image.ndim])  # one chunk tells of most images
+    first = corner.flat[0]
+    return bool((corner == first).all()) and all((pixels == first).all() for _, pixels in blocks(image))
