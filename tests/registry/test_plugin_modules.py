@@ -17,6 +17,7 @@ from denoisplit.core.network.composer import compose
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.modules import import_plugin_module
 from denoisplit.core.spec import component_versions, load_spec, parse_spec, resolve, to_yaml
+from denoisplit.core.spec.chosen import Chosen
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training import fit
@@ -204,8 +205,53 @@ def test_a_run_names_all_files_that_it_waits_for_at_once(tmp_path: Path) -> None
     with pytest.raises(PluginError, match=f"add --plugin {files[0]} --plugin {files[1]}, or import"):
         load_bundle(run)
     import_plugin_module(str(files[0]), installed_registry())
-    with pytest.raises(PluginError, match=f"trust it, add --plugin {files[1]}, or import"):
-        load_bundle(run)
+    assert load_bundle(run)[1].spec.plugins == (str(files[0]),)
+    assert "my_helper" not in sys.modules
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["moved", "copied"])
+def test_a_file_under_another_name_has_the_components_of_a_run(tmp_path: Path, gone: bool) -> None:
+    spec = written(tmp_path / "here", plugins="plugins: [my_module.py]\n")
+    run = stored(tmp_path / "run", spec)
+    new_process()
+    other = tmp_path / "my_camera.py"
+    other.write_text(MODULE)
+    if gone:
+        (spec.parent / "my_module.py").unlink()
+    import_plugin_module(str(other), installed_registry())
+    assert load_bundle(run)[1].spec.plugins == (str(other),)
+    assert "my_module" not in sys.modules
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_run_opens_without_the_module_of_its_training(tmp_path: Path, gone: bool) -> None:
+    module = """
+import denoisplit
+from denoisplit.plugins.optimizers.adamw import AdamW
+
+@denoisplit.register("optimizer", "of_my_module")
+class Mine(AdamW):
+    pass
+"""
+    spec = written(tmp_path / "here", plugins="plugins: [my_module.py]\n", module=module)
+    text = spec.read_text().replace("calibrator: {use: of_my_module}\n", "")
+    spec.write_text(text.replace("{patch: 16}", "{patch: 16, optimizer: of_my_module}"))
+    run = stored(tmp_path / "run", spec)
+    new_process()
+    file = spec.parent / "my_module.py"
+    if gone:
+        file.unlink()
+    opened = load_bundle(run)[1].spec
+    optimizer = opened.training.optimizer
+    assert isinstance(optimizer, Chosen)
+    assert opened.plugins == ()
+    assert "my_module" not in sys.modules
+    reason = re.escape(
+        f"{run.path}: needs optimizer notebook/of_my_module, which a plugin module registered. {file}"
+    )
+    with pytest.raises(PluginError, match=reason) as caught:
+        optimizer.component.load()
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_run_says_which_module_is_missing(tmp_path: Path) -> None:
@@ -215,7 +261,8 @@ def test_a_run_says_which_module_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PluginError) as caught:
         denoisplit.load(run.path)
     assert str(caught.value).startswith(
-        f"{run.path}: needs a plugin module. {tmp_path}/here/my_module.py: no such"
+        f"{run.path}: needs calibrator notebook/of_my_module, which a plugin module registered. "
+        f"{tmp_path}/here/my_module.py: no such plugin module (looked for "
     )
     assert len(str(caught.value).splitlines()) == 1
 

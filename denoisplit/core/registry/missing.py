@@ -39,7 +39,9 @@ class MissingComponent(Component):
         raise UnknownComponentError(self.problem)
 
 
-def with_missing(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> Registry:
+def with_missing(
+    where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry, *, no_module: str = ""
+) -> Registry:
     """Return the registry with stand-ins for the components of a run that are not installed.
 
     Logs a line for each notebook component whose class differs.
@@ -48,6 +50,7 @@ def with_missing(where: str, made_with: Iterable[tuple[str, str, str]], registry
         where: run that needs them, for messages.
         made_with: kind, ``package/name`` and version of the package, as stored in a run.
         registry: registry in which they are looked up.
+        no_module: why plugin modules of the run were not imported, and what to do; empty if all were.
 
     Raises:
         UnknownComponentError: one of the network is missing. Names the packages and versions to install for
@@ -57,7 +60,7 @@ def with_missing(where: str, made_with: Iterable[tuple[str, str, str]], registry
     missing: dict[str, list[tuple[str, str, str]]] = {}
     for needed in made_with:
         if not _is_there(*needed[:2], registry):
-            missing.setdefault(_advice(*needed[1:], registry), []).append(needed)
+            missing.setdefault(_advice(*needed[1:], registry, no_module), []).append(needed)
     lines = {
         advice: f"{where}: needs {' and '.join(f'{kind} {name}' for kind, name, _ in rows)}, {advice}"
         for advice, rows in missing.items()
@@ -120,11 +123,13 @@ def _is_there(kind: str, qualified: str, registry: Registry) -> bool:
     return any(row.qualified == qualified for row in registry.components(kind))
 
 
-def _advice(qualified: str, version: str, registry: Registry) -> str:
+def _advice(qualified: str, version: str, registry: Registry, no_module: str) -> str:
     """Why a component is missing, and what to do."""
     package = canonical(qualified.partition("/")[0])
     install = f"Run: python -m pip install {package}=={version}"
     if package == NOTEBOOK:
+        if no_module:
+            return f"which a plugin module registered. {no_module}"
         return f"which was registered in a notebook. {RUN_THE_CELL}"
     if package == BUILTIN:
         return f"which this denoisplit does not have. {install}, or newer."

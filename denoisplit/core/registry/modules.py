@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
+import attrs
+
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry.registry import PluginModule, Registry
 
@@ -52,33 +54,46 @@ def import_plugin_module(given: str, registry: Registry, *, folder: Path | None 
     return name
 
 
-def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) -> None:
+@attrs.frozen
+class ModulesOfRun:
+    """The plugin modules that a run names.
+
+    Attributes:
+        here: names or paths of those that are imported.
+        why_not: why the others are not, and what to do; empty if all are.
+    """
+
+    here: tuple[str, ...]
+    why_not: str
+
+
+def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) -> ModulesOfRun:
     """Import the plugin modules of a run that are installed.
 
     A run cannot start the code of a file by naming it, because runs also come from other people. Such a file
     has to be imported before, with ``--plugin`` or by name.
-
-    Raises:
-        BrokenPluginError: one of them is missing, fails, or is a file that was not imported.
     """
+    here: list[str] = []
     waiting: list[Path] = []
-    try:
-        for module in modules:
+    faults: list[str] = []
+    for module in modules:
+        try:
             path = _file_of(module, folder, registry)
             if path is not None and str(path) not in registry.modules:
                 if not _is_imported(path):
                     waiting.append(path)
                     continue
                 _note_imported(path, registry)
-            import_plugin_module(module, registry, folder=folder)
-    except BrokenPluginError as error:
-        raise BrokenPluginError(f"{folder}: needs a plugin module. {error}") from error
+            here.append(import_plugin_module(module, registry, folder=folder))
+        except BrokenPluginError as error:
+            faults.append(str(error))
     if waiting:
         given = " ".join(f"--plugin {path}" for path in waiting)
-        raise BrokenPluginError(
-            f"{folder}: needs a plugin module. {', '.join(map(str, waiting))}: a run does not start the code "
-            f"of a file by itself. If you trust it, add {given}, or import it first."
+        faults.append(
+            f"{', '.join(map(str, waiting))}: a run does not start the code of a file by itself. If you "
+            f"trust it, add {given}, or import it first."
         )
+    return ModulesOfRun(tuple(here), " ".join(faults))
 
 
 def imported_files(registry: Registry) -> tuple[str, ...]:

@@ -211,10 +211,13 @@ def load_description(folder: RunFolder) -> Bundle:
         stored = attrs.evolve(stored, fitted_range=_range(fitted))
     if "spec" not in plain:
         raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
-    import_modules_of(folder.path, _plugin_modules(plain["spec"]), registry)
-    registry = with_missing(str(folder.path), stored.components, registry)
+    modules = import_modules_of(folder.path, _plugin_modules(plain["spec"]), registry)
+    registry = with_missing(str(folder.path), stored.components, registry, no_module=modules.why_not)
+    said = _said(plain["spec"])
+    if modules.why_not:  # resolving would import the others
+        said = {**said, PLUGINS: list(modules.here)}
     try:
-        spec = resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry)
+        spec = resolve(SpecTree(node_of(said, str(file)), folder.path), registry)
     except SpecError as error:
         if not (advice := other_versions(stored.components, registry)):
             raise
