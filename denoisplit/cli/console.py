@@ -92,15 +92,21 @@ def messages() -> Iterator[Stages]:
 
 
 class _Shown(logging.Handler):
-    """Log handler that shows one line per record."""
+    """Log handler that shows one line per record, and a warning once: images may be read more than once."""
 
     def __init__(self, shown: Screen) -> None:
         super().__init__()
         self._shown = shown
+        self._warned: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record; where nobody reads any more (a closed pipe), the command ends."""
-        self._shown.say(record.getMessage())
+        line = record.getMessage()
+        if line in self._warned:
+            return
+        if record.levelno >= logging.WARNING:
+            self._warned.add(line)
+        self._shown.say(line)
 
 
 def progress(what: str) -> AbstractContextManager[Tell]:

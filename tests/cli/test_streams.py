@@ -1,5 +1,6 @@
 """Standard streams that are closed, full, or read by nobody: no traceback, and an exit code that tells."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from denoisplit.cli import main
+from denoisplit.cli.console import messages
 
 WRONG = ("check", "nothing.yaml")
 LONG = ("plugins", "list")
@@ -92,3 +94,15 @@ def test_a_name_that_the_output_cannot_encode_is_escaped(tmp_path: Path) -> None
     assert r"\u03b2-tubulin" in done.stdout.decode("cp1252")
     assert b"Traceback" not in done.stderr
     assert "β-tubulin" in CliRunner().invoke(main, ["check", str(tmp_path / "spec.yaml")]).stdout
+
+
+def test_a_warning_is_shown_once_and_every_other_line_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("denoisplit.somewhere")
+    with messages():
+        for _ in range(2):
+            logger.warning("a0.tif: compressed with JPEG.")
+            logger.info("Step 20.")
+    with messages():
+        logger.warning("a0.tif: compressed with JPEG.")
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == ["a0.tif: compressed with JPEG.", "Step 20.", "Step 20.", "a0.tif: compressed with JPEG."]
