@@ -19,6 +19,7 @@ from denoisplit.testing.network_laws.encoder_geometry import (
 )
 from denoisplit.testing.network_laws.geometry import assert_there, assert_vanishes
 from denoisplit.testing.network_laws.networks import LARGE, NetworkTests, Trial
+from denoisplit.testing.seen_layers import whole
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     RANKS,
@@ -50,7 +51,7 @@ class EncoderTests(NetworkTests):
         """
         for attempt in range(_ATTEMPTS):
             made: Encoder = generic(
-                lambda: self.target()(options, spatial_rank=rank, in_channels=1), seed + 100 * attempt
+                lambda: whole(self.target()(options, spatial_rank=rank, in_channels=1)), seed + 100 * attempt
             )
             with torch.no_grad():
                 one, two = (made(self.image(made, rank, (2,) * rank, seed + image)) for image in (3, 4))

@@ -160,7 +160,8 @@ class KLSchemeTests(KLStateTests):
         if expected is not None:
             found = float(self.rate(scheme, given_levels, rank).total)
             assert math.isclose(found, expected, rel_tol=1e-9), (
-                f"the rate is {found:.6g}, in {scheme.unit} it is {expected:.6g}"
+                f"the rate is {found:.6g}, in {scheme.unit} it is {expected:.6g}. What multiplies the whole "
+                f"rate is the option weight, which the training applies"
             )
 
     @in_two_and_three_dimensions

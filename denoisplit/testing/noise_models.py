@@ -118,7 +118,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         signal.requires_grad_()
         value = model.log_prob(observation, signal, maps)
         (gradient,) = torch.autograd.grad(value.sum(), signal)
-        assert value.dtype == dtype, f"{value.dtype} comes out for {dtype}"
+        assert value.dtype == dtype, f"log_prob is in {value.dtype} for images in {dtype}"
         assert value.shape == signal.shape, f"the shape {tuple(value.shape)} comes out"
         assert bool(value.isfinite().all()), "the log-density is not finite"
         assert bool(gradient.isfinite().all()), "the gradient is not finite"
@@ -264,7 +264,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         found = found.detach()
         assert found.shape == signal.shape, f"the variance of the signal has the shape {tuple(found.shape)}"
         assert bool((found >= 0).all()), "the variance of the signal is negative, or not a number"
-        assert found.dtype == signal.dtype, f"{found.dtype} comes out for {signal.dtype}"
+        assert found.dtype == signal.dtype, f"a sample is in {found.dtype} for a signal in {signal.dtype}"
         certain = self.certain_maps(model, signal)
         sure = model.signal_variance(signal, certain)
         noise, rest = model.variance(signal, certain).detach(), model.variance(signal, maps).detach() - found

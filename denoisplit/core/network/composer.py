@@ -2,9 +2,10 @@
 
 import math
 import re
-from typing import Final
+from typing import Any, Final
 
 from denoisplit.core.errors import BrokenPluginError, ChannelCountError, SpecError
+from denoisplit.core.network.hidden_layers import hidden_layers
 from denoisplit.core.network.interfaces import (
     Decoder,
     Encoder,
@@ -15,6 +16,7 @@ from denoisplit.core.network.interfaces import (
 )
 from denoisplit.core.network.per_channel import PerChannelNoiseModel, channel_statistics
 from denoisplit.core.network.vse import VSE, side_multiple
+from denoisplit.core.registry.blame import broken
 from denoisplit.core.spec.records import Chosen, ModelSpec
 
 MIXED_CHANNELS = 1
@@ -45,6 +47,7 @@ def compose(
         ChannelCountError: the statistics have another number of channels than the spec.
         SpecError: the components do not fit each other, an encoder needs scales that images do not have, or
             the network is larger than any computer's memory.
+        BrokenPluginError: a component holds layers that torch does not see.
     """
     try:
         return _composed(model, statistics, channels, patch)
@@ -67,18 +70,19 @@ def _composed(
             f"({', '.join(channels)}). Give statistics of the same channels."
         )
     rank = model.dimensions
-    encoder: Encoder = model.encoder.build(spatial_rank=rank, in_channels=MIXED_CHANNELS)
+    encoder: Encoder = _built(model.encoder, spatial_rank=rank, in_channels=MIXED_CHANNELS)
     # Axes that the features lack, such as a projected z, do not concern them.
     sides = patch_sides(patch, rank)[-len(encoder.feature_shapes[-1].stride) :]
     _require_fit(sides, encoder)
     _require_halvings(encoder)
     noise_model = noise_model_of(model, statistics)
-    decoder: Decoder = model.decoder.build(
+    decoder: Decoder = _built(
+        model.decoder,
         feature_shapes=encoder.feature_shapes,
         out_maps=len(channels) * (1 + noise_model.extra_maps),
         patch=sides,
     )
-    kl_scheme: KLScheme = model.kl_scheme.build()
+    kl_scheme: KLScheme = _built(model.kl_scheme)
     return VSE(
         encoder=encoder,
         decoder=decoder,
@@ -87,6 +91,14 @@ def _composed(
         statistics=statistics,
         spatial_rank=rank,
     )
+
+
+def _built(chosen: Chosen, **known: Any) -> Any:
+    """Build a component, all of whose layers torch must see."""
+    module = chosen.build(**known)
+    if fault := hidden_layers(module):
+        raise broken(chosen.component, fault)
+    return module
 
 
 def patch_sides(patch: int | tuple[int, ...], dimensions: int) -> tuple[int, ...]:
@@ -107,11 +119,11 @@ def patch_sides(patch: int | tuple[int, ...], dimensions: int) -> tuple[int, ...
 def noise_model_of(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
     """Build the noise model of a spec, or those of its channels as one."""
     if isinstance(model.noise_model, Chosen):
-        single: NoiseModel = model.noise_model.build(statistics=statistics)
+        single: NoiseModel = _built(model.noise_model, statistics=statistics)
         return single
     return PerChannelNoiseModel(
         [
-            chosen.build(statistics=channel_statistics(statistics, channel))
+            _built(chosen, statistics=channel_statistics(statistics, channel))
             for channel, chosen in enumerate(model.noise_model)
         ]
     )

@@ -19,6 +19,7 @@ from denoisplit.core.network.latent import Level
 from denoisplit.core.registry.declared_types import bare, is_sequence, is_union
 from denoisplit.testing.derivatives import assert_derivative
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
+from denoisplit.testing.seen_layers import whole
 from denoisplit.testing.strategies import (
     IMAGE_SIDE,
     image_side,
@@ -59,7 +60,7 @@ class KLOptionTests(ComponentTests):
         if free_bits is not None and "free_bits" in known:
             options = attrs.evolve(options, free_bits=free_bits)
         made: KLScheme = accepted(lambda: self.target()(options))
-        return made
+        return whole(made)
 
     def drawn(self, data: st.DataObject, *, free_bits: float | None = None) -> KLScheme:
         """Draw a scheme."""

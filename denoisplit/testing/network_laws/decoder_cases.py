@@ -19,6 +19,7 @@ from denoisplit.testing.network_laws.decoding import (
     training_patch,
 )
 from denoisplit.testing.network_laws.networks import LARGE, NetworkTests, Trial
+from denoisplit.testing.seen_layers import whole
 from denoisplit.testing.strategies import feature_pyramids
 
 MAPS = 3
@@ -41,7 +42,7 @@ class DecoderCases(NetworkTests):
         """Return a decoder as the composer makes it."""
         patch = training_patch(shapes)
         made: Decoder = self.target()(options, feature_shapes=shapes, out_maps=MAPS, patch=patch)
-        return made
+        return whole(made)
 
     def cases(self, rank: int, *, patches: int = 1) -> tuple[DecoderCase, ...]:
         """Return decoders with varied options, for an image of ``patches`` training patches a side.

@@ -22,6 +22,7 @@ from denoisplit.testing.noise_model_laws.noise_density import Density
 from denoisplit.testing.noise_model_laws.noise_model_pairs import CAMERAS, OTHERS, USUAL
 from denoisplit.testing.noise_model_laws.pixel_maps import map_fields, named_maps, seen_by_a_pixel, with_maps
 from denoisplit.testing.option_effects import covering
+from denoisplit.testing.seen_layers import whole
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests
 
@@ -141,7 +142,7 @@ class NoiseModelCases(ComponentTests):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             made: NoiseModel = self.target()(options, statistics=statistics or self.statistics())
-        return made
+        return whole(made)
 
     def new(self, options: Any) -> NoiseModel:
         """Return the same; a model that needs maps of a camera becomes that of a single pixel."""

@@ -112,7 +112,9 @@ class NoiseModelNumberTests(NoiseModelFitTests):
             for seen in (observation, observation.float()):
                 found = model.log_prob(seen, signal, maps)
                 expected = model.log_prob(seen.float(), signal.float(), wide)
-                assert found.dtype == torch.float32, f"{found.dtype} comes out for {half}"
+                assert found.dtype == torch.float32, (
+                    f"log_prob is in {found.dtype} for numbers in {half}: promote them to float32"
+                )
                 assert_close(found, expected, f"{half} changes the likelihood", rtol=1e-4, atol=1e-4)
             variance = model.variance(signal, maps).float()
             expected = model.variance(signal.float(), wide)
