@@ -88,6 +88,14 @@ def test_without_units_nothing_is_measured(vse: VSE, probe: Probe, monkeypatch: 
     assert probe.asked == []
 
 
+def test_half_precision_without_units_is_taken_and_told(
+    vse: VSE, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "processor", lambda: "flags : avx2")
+    told = "as the spec says, but cpu has no units for it: float32 can be many times faster"
+    assert choose(spec("bf16"), vse, PROCESSOR, Purpose.TRAINING) == Choice("bf16", told)
+
+
 def test_a_gpu_with_units_uses_them(vse: VSE, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "has_bf16_units", lambda device: device.type == "cuda")
     assert choose(spec(), vse, torch.device("cuda"), Purpose.TRAINING).name == "bf16"

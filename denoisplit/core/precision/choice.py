@@ -74,6 +74,8 @@ def _asked(name: str, why: str, device: torch.device) -> Choice:
     """The requested precision, or the closest one that the device supports."""
     if name == TF32 and device.type != "cuda":
         return Choice(FULL, f"{device.type} has no {TF32}")
+    if name == SHORT and not has_bf16_units(device):
+        return Choice(name, f"{why}, but {device.type} has no units for it: {FULL} can be many times faster")
     return Choice(name, why)
 
 
