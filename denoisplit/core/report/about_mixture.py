@@ -58,8 +58,7 @@ def misfit_maps(predicted: Sequence[Predicted]) -> Iterator[Gallery]:
         columns=tuple(one.name for one, _ in shown),
         rows=(("chi-square", tuple(cells)),),
         caption=f"Chi-square, averaged over {_SMOOTH} x {_SMOOTH} pixels; an even, dim grain is noise. "
-        "Bright "
-        "outlines or patches are intensities that no channel got, or that were invented.",
+        "Bright outlines or patches are intensities that no channel got, or that were invented.",
     )
 
 

@@ -85,8 +85,7 @@ def _fits(found: RunFindings) -> Iterator[Element]:
     names = found.channels
     yield Grid(
         caption="The fit of the noise model before the training. Calibration error: largest distance from "
-        "the "
-        "right distribution, 0 is perfect, 1 the worst.",
+        "the right distribution, 0 is perfect, 1 the worst.",
         columns=("channel", "pairs of signal and observation", "nats per pixel", "calibration error"),
         rows=tuple(
             (names[one.channel], f"{one.pairs:,}", f"{one.nll:.4f}", f"{one.calibration_error:.3f}")
@@ -103,15 +102,13 @@ def _agreement(noise: Sequence[NoiseAgreement]) -> Iterator[Element]:
         yield Text(f"{told} ({one.pixels:,} pixels, from {one.origin}).", "good" if agrees(one) else "look")
     ranges = "; ".join(
         f"{one.channel} from {one.measured[0]:.3g} at {one.signal[0]:.4g} counts to {one.measured[-1]:.3g} "
-        "at "
-        f"{one.signal[-1]:.4g}"
+        f"at {one.signal[-1]:.4g}"
         for one in noise
     )
     yield Chart(
         svg=inline_svg(_figure(noise), "noise-model", f"Measured noise against that of the model: {ranges}."),
         caption="Noise (std) by the brightness of the signal: points are the held-out images, the line is "
-        "the "
-        "noise model. Photon noise grows with the signal, read noise is there in the dark.",
+        "the noise model. Photon noise grows with the signal, read noise is there in the dark.",
         label="noise model and images",
     )
 
@@ -146,8 +143,7 @@ def _residuals(predicted: Sequence[Predicted], measured: Collection[NoiseCorrela
         yield Text(rough, "quiet")
     yield Grid(
         caption="Correlation of the residual with itself, some pixels away. White noise of so many pixels "
-        "stays "
-        f"within ±{found.white:.3f}.",
+        f"stays within ±{found.white:.3f}.",
         columns=("distance (px)", *(str(lag + 1) for lag in range(len(found.along_x)))),
         rows=tuple(
             (f"along {name}", *(number(float(value), "+.3f") for value in values))
@@ -177,8 +173,7 @@ def _residuals(predicted: Sequence[Predicted], measured: Collection[NoiseCorrela
             ),
         ),
         caption="In units of the std of the noise. It should look like snow; outlines of structures mean "
-        "that the "
-        "network missed part of them.",
+        "that the network missed part of them.",
     )
 
 

@@ -21,8 +21,7 @@ _MEANING: Final = (
 )
 _CITE: Final = (
     "Please cite the software and the methods that this network is made of. 'denoisplit cite SPEC' prints "
-    "the "
-    "same for any spec."
+    "the same for any spec."
 )
 _TIME: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
 _PACKAGES: Final = ("denoisplit", "torch")

@@ -16,10 +16,9 @@ _SAMPLES: Final = (
 )
 _MAPS: Final = (
     "The mean of all samples is the best single answer. The std says how far it may be off at each pixel; "
-    "the "
-    f"true intensity should lie within the {LEVEL:.0%} interval at nine of ten pixels. Compare structures "
-    "with "
-    "these maps before you measure them: a faint feature that is no brighter than its std may not be there."
+    f"the true intensity should lie within the {LEVEL:.0%} interval at nine of ten pixels. Compare "
+    "structures with these maps before you measure them: a faint feature that is no brighter than its std "
+    "may not be there."
 )
 
 

@@ -21,8 +21,7 @@ _MEANING: Final = (
     "The loss is what training makes small: how badly the network explains the images, in nats per pixel. "
     "The training loss is that of the patches of a step, the validation loss that of held-out fields. Both "
     "fall and level off in a good training. A validation loss that rises while the other falls means that "
-    "the "
-    "network learns its training images by heart."
+    "the network learns its training images by heart."
 )
 _LINES: Final = (
     ("train_loss", "training loss", "#0072b2"),
@@ -97,8 +96,7 @@ def course(found: RunFindings, rows: Rows) -> Course:
     if fall > 0 and losses[-1] - lowest > STILL * fall:
         return Course(
             f"{kept} The validation loss rose again after its lowest value: fewer steps, or more images, "
-            "would "
-            f"do as well.",
+            "would do as well.",
             "look",
         )
     return Course(f"{kept} The validation loss had levelled off.", "good")
@@ -114,10 +112,8 @@ def _all(found: RunFindings, rows: Rows) -> Iterator[Element]:
         yield Chart(
             svg=inline_svg(_figure(found, rows), "curves", _described(rows)),
             caption="Left: the loss; the line marks the step whose weights were kept. Right: its two parts "
-            "in "
-            "training, each on its own scale. A rate near zero would mean that the network ignores its "
-            "latents, "
-            "and decodes the same for all posterior samples.",
+            "in training, each on its own scale. A rate near zero would mean that the network ignores its "
+            "latents, and decodes the same for all posterior samples.",
             label="training curves",
         )
     elif not rows:

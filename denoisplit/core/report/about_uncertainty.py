@@ -16,11 +16,10 @@ from denoisplit.core.report.inline_svg import inline_svg
 from denoisplit.core.report.words import by_channel, number
 
 _MEANING: Final = (
-    "A std is worth something only if the real errors are as large as it says. Calibration scales it so that "
-    "they were, on held-out fields; here it is checked against the truth. Coverage is how often the truth "
-    "lies "
-    "within an interval: of 90 % intervals, 90 % should hold. Less means overconfident, more means too "
-    "cautious. ENCE is the average relative gap between predicted and real error; 0 is perfect."
+    "A std is worth something only if the real errors are as large as it says. Calibration scales it so "
+    "that they were, on held-out fields; here it is checked against the truth. Coverage is how often the "
+    "truth lies within an interval: of 90 % intervals, 90 % should hold. Less means overconfident, more "
+    "means too cautious. ENCE is the average relative gap between predicted and real error; 0 is perfect."
 )
 _CHECK: Final = (0.85, 0.95)
 """Coverage of 90 % intervals that counts as right, as for sums over regions."""
@@ -99,8 +98,7 @@ def _all(found: RunFindings, interval_of: IntervalOf | None) -> Iterator[Element
             yield Chart(
                 svg=inline_svg(errors, "errors", alt),
                 caption="Every pixel by its predicted std and its error. The cloud should widen to the "
-                "right: "
-                "errors are large only where the network says so.",
+                "right: errors are large only where the network says so.",
                 label="errors and std",
             )
     if scores.regions:
@@ -109,10 +107,8 @@ def _all(found: RunFindings, interval_of: IntervalOf | None) -> Iterator[Element
                 region_figure(scores), "regions", "Real over predicted error of sums, by region size."
             ),
             caption="For measurements such as the total intensity of a cell: neighbouring pixels err "
-            "together, "
-            "so the error of a sum is larger than pixels by themselves suggest. 'denoisplit predict "
-            "--labels' "
-            "gives calibrated intervals of such sums.",
+            "together, so the error of a sum is larger than pixels by themselves suggest. 'denoisplit "
+            "predict --labels' gives calibrated intervals of such sums.",
             label="errors of sums",
         )
     yield from (Text(note, "quiet") for note in scores.notes)
@@ -137,8 +133,7 @@ def _told(known: Calibration) -> str:
 def _table(scores: Scores) -> Grid:
     return Grid(
         caption="Predicted and real error (root mean squares, counts), and how often the truth lies within "
-        "the "
-        "intervals.",
+        "the intervals.",
         columns=(
             "channel, std",
             "predicted",

@@ -47,10 +47,8 @@ _STATISTICS: Final = {
 _TONES: Final[dict[Status, Tone]] = {"like": "good", "unlike": "look", "unknown": "quiet", "weak": "look"}
 _VERDICT: Final = (
     "The network was trained for images of certain structures, intensities, noise and pixel sizes. The "
-    "verdict "
-    "says whether this image is one of them; it needs no truth. A network gives an answer for every image, "
-    "and "
-    "on an unusual one neither its channels nor its uncertainty can be relied on."
+    "verdict says whether this image is one of them; it needs no truth. A network gives an answer for every "
+    "image, and on an unusual one neither its channels nor its uncertainty can be relied on."
 )
 _IMAGE: Final = (
     "What was predicted. The frame in the picture is the part that the following sections show: the one with "
@@ -183,9 +181,8 @@ def _verdict(found: ImageFindings) -> Iterator[Element]:
     yield from (Text(_sentence(finding.sentence), "look") for finding in verdict.findings)
     if verdict.scores:
         yield Grid(
-            caption="Distance of every statistic from its usual value, relative to the largest distance that "
-            "is "
-            "accepted: beyond -1 or 1 is unusual.",
+            caption="Distance of every statistic from its usual value, relative to the largest distance "
+            "that is accepted: beyond -1 or 1 is unusual.",
             columns=("statistic", "distance"),
             rows=tuple((_words(name), f"{score:+.2f}") for name, score in verdict.scores.items()),
         )

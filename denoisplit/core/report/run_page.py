@@ -26,8 +26,7 @@ Row = tuple[str, str, Tone]
 
 FOOT: Final = (
     f"Made by denoisplit {VERSION}. This page is one file: it loads nothing and sends nothing. It holds "
-    "crops of "
-    f"your images; whoever has the page can see them."
+    "crops of your images; whoever has the page can see them."
 )
 
 
@@ -63,9 +62,8 @@ def _subtitle(found: RunFindings) -> str:
     some = counted_fields(len(found.predicted))
     of = "" if len(found.predicted) == looked.fields else f" of {looked.fields}"
     return (
-        f"{what} Numbers and pictures are of {some}{of} ({looked.source}), of each the central {looked.side} "
-        "px "
-        f"at most, with {looked.samples} samples."
+        f"{what} Numbers and pictures are of {some}{of} ({looked.source}), of each the central "
+        f"{looked.side} px at most, with {looked.samples} samples."
     )
 
 
