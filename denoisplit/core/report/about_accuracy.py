@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from denoisplit.core.assessment.score import METHODS, SPLIT, Score, counted_fields
+from denoisplit.core.assessment.score import METHODS, SPLIT, counted_fields
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.worth import USUAL_MEASURE, gains, measure, sentence
 from denoisplit.core.report.elements import Element, Grid, Section, Text
@@ -57,14 +57,5 @@ def without_scores(found: RunFindings) -> str:
 def _rows(scores: Scores) -> Iterator[tuple[str, ...]]:
     for channel in scores.channels:
         for metric in scores.metrics:
-            unit = f" ({metric.unit})" if metric.unit else ""
-            cells = [_cell(scores.of(channel, metric.name, method), metric.unit) for method in METHODS]
-            yield (f"{channel}, {metric.label}{unit}", *cells)
-
-
-def _cell(score: Score, unit: str) -> str:
-    if score.mean is None:
-        return score.note
-    digits = 2 if unit == "dB" else 3
-    text = f"{score.mean:.{digits}f}"
-    return text if score.standard_error is None else f"{text} ± {score.standard_error:.{digits}f}"
+            cells = [scores.of(channel, metric.name, method).words(metric) for method in METHODS]
+            yield (f"{channel}, {metric.words}", *cells)

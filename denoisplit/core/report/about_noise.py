@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -13,12 +12,13 @@ from denoisplit.core.assessment.residual_correlation import ResidualCorrelation,
 from denoisplit.core.images.noise_correlation import NoiseCorrelation
 from denoisplit.core.report.elements import Chart, Element, Gallery, Grid, Section, Text
 from denoisplit.core.report.gathered import Predicted, RunFindings
-from denoisplit.core.report.inline_svg import inline_svg
+from denoisplit.core.report.inline_svg import inline_svg, tidy
 from denoisplit.core.report.plane_pictures import EITHER, picture
 from denoisplit.core.report.residual_words import FAR, about_roughness, about_whiteness, is_white
 from denoisplit.core.report.words import number
 
 _WINDOW: Final = Normalize(-4, 4, clip=True)
+_UNIT: Final = "stds of the noise"
 _MEANING: Final = (
     "The noise model tells the network how much of a pixel is noise. It should have the spread that the "
     "images have, from dark to bright; too much, and the network smooths details away, too little, and it "
@@ -118,16 +118,8 @@ def _figure(noise: Sequence[NoiseAgreement]) -> Figure:
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.06)
     for axes, one in zip(np.ravel(figure.subplots(1, len(noise), squeeze=False)), noise, strict=True):
         axes.plot(one.signal, one.modelled, color="#0072b2", linewidth=1.4, label="noise model")
-        axes.plot(
-            one.signal,
-            one.measured,
-            color="#d55e00",
-            linestyle="",
-            marker="o",
-            markersize=3.5,
-            label="images",
-        )
-        _tidy(axes, "signal (counts)", "noise, std (counts)")
+        axes.plot(one.signal, one.measured, "o", color="#d55e00", markersize=3.5, label="images")
+        tidy(axes, "signal (counts)", "noise, std (counts)")
         axes.set_ylim(bottom=0)
         axes.set_title(one.channel, fontsize=9)
         axes.legend(fontsize=8)
@@ -150,35 +142,16 @@ def _residuals(predicted: Sequence[Predicted], measured: Collection[NoiseCorrela
             for name, values in (("y", found.along_y), ("x", found.along_x))
         ),
     )
-    shown = [(one, one.residual) for one in predicted if one.residual is not None]
+    cells = tuple(
+        (picture(one.residual, f"residual of {one.name}", colours=EITHER, contrast=_WINDOW, unit=_UNIT),)
+        for one in predicted
+        if one.residual is not None
+    )
     yield Gallery(
         name="residuals",
         title="What the predicted channels leave of the mixed image",
-        columns=tuple(one.name for one, _ in shown),
-        rows=(
-            (
-                "residual",
-                tuple(
-                    (
-                        picture(
-                            residual,
-                            f"residual of {one.name}",
-                            colours=EITHER,
-                            contrast=_WINDOW,
-                            unit="stds of the noise",
-                        ),
-                    )
-                    for one, residual in shown
-                ),
-            ),
-        ),
+        columns=tuple(one.name for one in predicted if one.residual is not None),
+        rows=(("residual", cells),),
         caption="In units of the std of the noise. It should look like snow; outlines of structures mean "
         "that the network missed part of them.",
     )
-
-
-def _tidy(axes: Axes, across: str, up: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8, length=3)
-    axes.set_xlabel(across, fontsize=8.5)
-    axes.set_ylabel(up, fontsize=8.5)

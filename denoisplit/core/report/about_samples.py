@@ -1,6 +1,7 @@
 """Pictures of predictions: the samples behind a slider, then mean, spread and intervals."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from denoisplit.core.assessment.panels import window
@@ -61,26 +62,17 @@ def _samples(one: Predicted, channels: Sequence[str], name: str, drawn: int) -> 
         images = [one.mean[number], *(sample[number] for sample in one.samples)]
         truth = None if one.truth is None else one.truth[number]
         contrast, colours = shared(*images) if truth is None else window(truth), colours_of(number)
+        drawn_alike, where = partial(picture, colours=colours, contrast=contrast), f"{channel} in {one.name}"
         cells = [
             _mixed(one) if number == 0 else (),
             tuple(
-                picture(
-                    sample[number],
-                    f"{channel} in {one.name}, posterior sample {count}",
-                    colours=colours,
-                    contrast=contrast,
-                )
+                drawn_alike(sample[number], f"{where}, posterior sample {count}")
                 for count, sample in enumerate(one.samples, start=1)
             ),
-            (
-                picture(
-                    one.mean[number], f"{channel} in {one.name}, mean", colours=colours, contrast=contrast
-                ),
-            ),
+            (drawn_alike(one.mean[number], f"{where}, mean"),),
         ]
         if truth is not None:
-            alt = f"{channel} in {one.name}, clean reference"
-            cells.append((picture(truth, alt, colours=colours, contrast=contrast),))
+            cells.append((drawn_alike(truth, f"{where}, clean reference"),))
         rows.append((channel, tuple(cells)))
     shown = "Samples and mean" if one.truth is None else "Samples, mean and reference"
     columns = ("mixed (input)", "posterior sample", "mean", *(["clean reference"] * (one.truth is not None)))
@@ -102,40 +94,32 @@ def _mixed(one: Predicted) -> tuple[Picture, ...]:
 
 
 def _maps(one: Predicted, channels: Sequence[str], name: str) -> Gallery:
-    spread = one.std if one.calibrated_std is None else one.calibrated_std
     kind = "std of the samples" if one.calibrated_std is None else "expected error (calibrated std)"
     columns = ["mean"]
     if one.interval is not None:
         columns += [f"{LEVEL:.0%} interval, low", f"{LEVEL:.0%} interval, high"]
-    if spread is not None:
+    if one.spread is not None:
         columns.append(kind)
     if one.truth is not None:
         columns.append("real error")
     rows = [(channel, tuple(_row(one, number, channel, kind))) for number, channel in enumerate(channels)]
     caption = "Mean and interval have one contrast."
-    if one.truth is not None and spread is not None:
+    if one.truth is not None and one.spread is not None:
         caption += " So have expected and real error: they should be bright in the same places."
     return Gallery(name=name, title=one.name, columns=tuple(columns), rows=tuple(rows), caption=caption)
 
 
 def _row(one: Predicted, number: int, channel: str, kind: str) -> Iterator[tuple[Picture, ...]]:
-    where, ends = (
-        f"{channel} in {one.name}",
-        [] if one.interval is None else [end[number] for end in one.interval],
-    )
-    contrast, colours = shared(one.mean[number], *ends), colours_of(number)
-    yield (
-        picture(
-            one.mean[number], f"{where}, mean", colours=colours, contrast=contrast, pixel_size=one.pixel_size
-        ),
-    )
+    where, mean, size = f"{channel} in {one.name}", one.mean[number], one.pixel_size
+    ends = [] if one.interval is None else [end[number] for end in one.interval]
+    contrast, colours = shared(mean, *ends), colours_of(number)
+    yield (picture(mean, f"{where}, mean", colours=colours, contrast=contrast, pixel_size=size),)
     for end, image in zip(("lower", "upper"), ends, strict=False):
         alt = f"{where}, {end} end of the {LEVEL:.0%} interval"
         yield (picture(image, alt, colours=colours, contrast=contrast),)
-    spread = one.std if one.calibrated_std is None else one.calibrated_std
-    errors = [] if spread is None else [(kind, spread[number])]
+    errors = [] if one.spread is None else [(kind, one.spread[number])]
     if one.truth is not None:
-        errors.append(("real error", abs(one.mean[number].astype(float) - one.truth[number])))
+        errors.append(("real error", abs(mean.astype(float) - one.truth[number])))
     for what, image in errors:
         top = from_zero(*(error for _, error in errors))
         yield (picture(image, f"{where}, {what}", colours=HEAT, contrast=top),)

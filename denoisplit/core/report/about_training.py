@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from denoisplit.core.report.elements import Chart, Element, Facts, Section, Text, Tone
 from denoisplit.core.report.gathered import RunFindings
-from denoisplit.core.report.inline_svg import inline_svg
+from denoisplit.core.report.inline_svg import inline_svg, tidy
 
 STILL: Final = 0.05
 """Share of the whole fall of the loss in its last fifth, from which it counts as still falling."""
@@ -138,12 +138,12 @@ def _figure(found: RunFindings, rows: Rows) -> Figure:
     for name, label, colour in _LINES:
         _line(left, rows, name, label, colour)
     left.axvline(found.bundle.best_step, color="#444444", linewidth=0.8, linestyle=":")
-    _tidy(left, "loss (nats per pixel)")
+    tidy(left, "step", "loss (nats per pixel)")
     left.legend(fontsize=8)
     other = right.twinx()
     for axes, (name, label, colour) in zip((right, other), _PARTS, strict=True):
         _line(axes, rows, name, label, colour)
-        _tidy(axes, f"{label.partition(':')[0]} (nats per pixel)")
+        tidy(axes, "step", f"{label.partition(':')[0]} (nats per pixel)")
         axes.yaxis.label.set_color(colour)
     other.spines["right"].set_visible(True)
     return figure
@@ -153,19 +153,5 @@ def _line(axes: Axes, rows: Rows, name: str, label: str, colour: str) -> None:
     points = [(row["step"], row[name]) for row in rows if name in row]
     if points:
         steps, values = zip(*points, strict=True)
-        axes.plot(
-            steps,
-            values,
-            color=colour,
-            label=label,
-            linewidth=1.4,
-            marker="o" if len(points) < 30 else "",
-            markersize=3,
-        )
-
-
-def _tidy(axes: Axes, label: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8, length=3)
-    axes.set_xlabel("step", fontsize=8.5)
-    axes.set_ylabel(label, fontsize=8.5)
+        marker = "o" if len(points) < 30 else ""
+        axes.plot(steps, values, color=colour, label=label, linewidth=1.4, marker=marker, markersize=3)

@@ -67,6 +67,11 @@ class Predicted:
     residual: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
 
+    @property
+    def spread(self) -> AnyArray | None:
+        """The calibrated std, or that of the samples where there is none [c (z) y x]."""
+        return self.std if self.calibrated_std is None else self.calibrated_std
+
 
 @attrs.frozen(kw_only=True)
 class Looked:

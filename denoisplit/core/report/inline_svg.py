@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -22,6 +23,14 @@ _PIXELS: Final = 96 / 72
 
 _DARK: Final = re.compile(r"#(000000|222222|444444)\b")
 _FONT: Final = re.compile(r"font: (?:(?P<weight>bold|[1-9]00) )?(?P<size>[0-9.]+)px [^;]*")
+
+
+def tidy(axes: Axes, across: str, up: str) -> None:
+    """Label the axes of a panel, and leave out the lines of its upper and right sides."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, length=3)
+    axes.set_xlabel(across, fontsize=8.5)
+    axes.set_ylabel(up, fontsize=8.5)
 
 
 def inline_svg(figure: Figure, name: str, alt: str) -> str:
