@@ -10,6 +10,7 @@ from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.network import camera_noise as cameras
 from denoisplit.core.network.camera_noise import CameraNoiseModel
+from denoisplit.core.network.fitting import fit_noise
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 
 
@@ -144,7 +145,7 @@ class PerChannelNoiseModel(CameraNoiseModel):
             if not model.needs_fit:
                 continue
             try:
-                found = model.fit([own], seed=seed)
+                found = fit_noise(model, [own], seed=seed)
             except NoiseModelError as error:
                 raise NoiseModelError(f"model.noise_model[{channel}]: {error}") from error
             reports += [attrs.evolve(report, channel=channel) for report in found]

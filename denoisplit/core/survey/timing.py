@@ -15,6 +15,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.training.data.noise_fits import fitted
 from denoisplit.core.training.steps.descent import optimizer_of
 
 STEPS: Final = 5
@@ -104,7 +105,7 @@ def _network(spec: ResolvedSpec, device: torch.device) -> VSE:
         rng = np.random.default_rng(0)
         signal = rng.uniform(_MEAN - 3 * _STD, _MEAN + 3 * _STD, 2000)
         pairs = NoisePairs(signal, signal + rng.normal(0, _STD / 2, signal.size), "simulated")
-        vse.noise_model.fit((pairs,) * count, seed=0)
+        fitted(vse.noise_model, spec, (pairs,) * count)
     return vse
 
 

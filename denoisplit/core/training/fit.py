@@ -11,7 +11,6 @@ from denoisplit.core.arrays import FloatArray
 from denoisplit.core.devices import AUTO, described, seeded
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.alike import require_alike
-from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
@@ -31,7 +30,8 @@ from denoisplit.core.training.calibration.completing import complete
 from denoisplit.core.training.data.augmenting import augmentation_of
 from denoisplit.core.training.data.batches import validation_loader
 from denoisplit.core.training.data.cameras import read_camera
-from denoisplit.core.training.data.prepare import PreparedData, noise_pairs, prepare, splits_text
+from denoisplit.core.training.data.noise_fits import fitted, pairs_for
+from denoisplit.core.training.data.prepare import PreparedData, prepare, splits_text
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.processes.meeting import met
 from denoisplit.core.training.processes.other_processes import take_part, together
@@ -117,8 +117,8 @@ def fit(
             data.validation, spec.data.mixing, context=vse.context, camera=vse.camera
         )
         objectives = objectives_of(spec, data.statistics)
-        pairs = _noise_pairs(vse, spec, data)
-        reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
+        pairs = pairs_for(vse.noise_model, spec, data)
+        reports = fitted(vse.noise_model, spec, pairs) if pairs else ()
         if begun is None:
             origin = start(vse, spec.training, spec.channels)
         else:  # its point has the weights, and the run that they came from may be another by now, or gone
@@ -256,20 +256,6 @@ def _sampler(
         foreground=training.foreground,
         camera=camera,
     )
-
-
-def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[NoisePairs, ...]:
-    """Pairs for the fit of the noise models; empty if they need no fit."""
-    if not vse.noise_model.needs_fit:
-        return ()
-    found = noise_pairs(
-        spec.data,
-        data.conditioned,
-        spec.channels,
-        seed=spec.training.seed,
-        places=isinstance(vse.noise_model, CameraNoiseModel),
-    )
-    return tuple(attrs.evolve(one, channel=name) for one, name in zip(found, spec.channels, strict=True))
 
 
 def _describe(
