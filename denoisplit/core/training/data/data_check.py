@@ -28,7 +28,7 @@ from denoisplit.core.training.data.hidden_flaws import (
 )
 from denoisplit.core.training.data.lossy_files import told_lossy
 from denoisplit.core.training.data.noise_sources import refused_noise
-from denoisplit.core.training.data.open_dataset import open_dataset
+from denoisplit.core.training.data.open_dataset import fields_of, open_dataset
 from denoisplit.core.training.data.supervision import supervision
 from denoisplit.core.training.data.unfit_sizes import misshapen, too_small
 from denoisplit.core.training.data.wrong_partners import told_wrong_partners
@@ -148,7 +148,7 @@ def _splits(
     def read(chosen: Chosen) -> tuple[Field, ...]:
         try:
             dataset = open_dataset(chosen, names)
-            fields, remarks = without_blank(dataset.fields())
+            fields, remarks = without_blank(fields_of(dataset, chosen, names))
             warnings.extend((*remarks, *told_lossy(fields), *dataset.remarks()))
         except DenoisplitError as error:
             errors.append(str(error))

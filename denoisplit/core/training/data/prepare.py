@@ -26,7 +26,7 @@ from denoisplit.core.images.splits import split_fields
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.data.lossy_files import told_lossy
-from denoisplit.core.training.data.open_dataset import open_dataset
+from denoisplit.core.training.data.open_dataset import fields_of, open_dataset
 from denoisplit.core.training.data.pairs import noise_pairs as noise_pairs
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -73,7 +73,7 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
-    fields, remarks = without_blank(open_dataset(chosen, channels).fields())
+    fields, remarks = without_blank(fields_of(open_dataset(chosen, channels), chosen, channels))
     for remark in (*remarks, *told_lossy(fields)):
         _LOG.warning(remark)
     check_fields(fields)
