@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import Float32Array, Window
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import BrokenPluginError, DenoisplitError, ImageError, in_one_line
 from denoisplit.core.images.axes import SPATIAL, reordered_size, to_canonical
 from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
 from denoisplit.core.images.disputed import DisputedFormat
@@ -75,6 +75,7 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
 
     Raises:
         ImageError: unknown suffix; missing, truncated or unreadable file; axes that do not fit.
+        BrokenPluginError: the format fails, or gives something else than an image.
     """
     if problem := special_file(path):
         raise ImageError(problem)
@@ -86,7 +87,7 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
             raise ImageError(f"{path}: {what} (got {kind.what}). {kind.advice}") from error
         raise
     try:
-        return chosen.open(path, axes=axes)
+        found: object = chosen.open(path, axes=axes)
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
     except ImageError as error:
@@ -95,6 +96,18 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
                 f"{path}: the file is not what its name says (got {kind.what}). {kind.advice}"
             ) from error
         raise
+    except (DenoisplitError, MemoryError):
+        raise
+    except Exception as error:
+        raise _broken(chosen, path, f"{type(error).__name__}: {in_one_line(error)}") from error
+    if not isinstance(found, Image):
+        raise _broken(chosen, path, f"it gives no Image but {type(found).__name__}")
+    return found
+
+
+def _broken(chosen: ImageFormat, path: Path, fault: str) -> BrokenPluginError:
+    name = f"{type(chosen).__module__}:{type(chosen).__qualname__}"
+    return BrokenPluginError(f"{path}: its image format fails ({fault}). Fix {name}, or convert the file.")
 
 
 @attrs.frozen(kw_only=True)
