@@ -52,15 +52,8 @@ class BioimagePackage(Exporter):
 
     about: About
 
-    @property
-    def ending(self) -> str:
-        """Ending of the file's name."""
-        return ".zip"
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Those of ONNX, what describes models, and what tests them."""
-        return (*PACKAGES, "bioimageio.spec", "bioimageio.core")
+    ending = ".zip"
+    packages = (*PACKAGES, "bioimageio.spec", "bioimageio.core")
 
     def recognise(self, beginning: bytes) -> bool:
         """See ``Exporter.recognise``."""

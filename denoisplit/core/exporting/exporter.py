@@ -3,6 +3,7 @@
 import importlib.util
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 import torch
@@ -39,17 +40,15 @@ class Trained:
 
 
 class Exporter(ABC):
-    """Writes networks in one format."""
+    """Writes networks in one format.
 
-    @property
-    @abstractmethod
-    def ending(self) -> str:
-        """Ending of the file's name."""
+    Attributes:
+        ending: ending of the file's name.
+        packages: optional packages that it needs.
+    """
 
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Optional packages that it needs; by default none."""
-        return ()
+    ending: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def write(self, trained: Trained, file: Path) -> Agreement:

@@ -21,20 +21,14 @@ OPSET: Final = 18
 _HEADER: Final = 64
 
 PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
+"""ONNX, what PyTorch needs to write it, and what runs it."""
 
 
 class OnnxModel(Exporter):
     """Writes an ``.onnx`` file; its metadata have the details under ``denoisplit``."""
 
-    @property
-    def ending(self) -> str:
-        """Ending of the file's name."""
-        return ".onnx"
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """ONNX, what PyTorch needs to write it, and what runs it."""
-        return PACKAGES
+    ending = ".onnx"
+    packages = PACKAGES
 
     def recognise(self, beginning: bytes) -> bool:
         """See ``Exporter.recognise``."""

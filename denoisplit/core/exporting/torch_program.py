@@ -24,10 +24,7 @@ _DETAILS: Final = f"{KEY}.json"
 class TorchProgram(Exporter):
     """Writes a ``.pt2`` file; ``denoisplit.json`` in it has the details."""
 
-    @property
-    def ending(self) -> str:
-        """Ending of the file's name."""
-        return ".pt2"
+    ending = ".pt2"
 
     def recognise(self, beginning: bytes) -> bool:
         """See ``Exporter.recognise``."""

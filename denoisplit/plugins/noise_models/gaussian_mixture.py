@@ -26,7 +26,7 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     widened,
 )
 from denoisplit.plugins.noise_models.pair_checks import check_all
-from denoisplit.plugins.noise_models.requirements import as_paths, require_channels, require_paths
+from denoisplit.plugins.noise_models.requirements import as_paths, not_fitted, require_channels, require_paths
 
 _PROBES = 33
 """Number of signals at which learnable parameters are checked."""
@@ -192,12 +192,7 @@ class GaussianMixture(NoiseModel):
 
     def _require_ready(self) -> None:
         if not self._ready:
-            missing = [str(path) for path in self.options.path or ()]
-            found = f"files not found: {', '.join(missing)}" if missing else "no parameters yet"
-            raise NoiseModelError(
-                f"noise model gaussian_mixture: not fitted ({found}). Call fit, load a state dict, or "
-                f"name existing files in `path`."
-            )
+            raise not_fitted("gaussian_mixture", self.options.path, "parameters")
 
     def _set(self, mixtures: Iterable[ChannelMixture]) -> None:
         mixtures = list(mixtures)

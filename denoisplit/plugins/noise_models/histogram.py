@@ -12,7 +12,7 @@ from torch import Tensor
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
-from denoisplit.plugins.noise_models.histogram_fit import CountedTable, TableSettings, count_channel, report
+from denoisplit.plugins.noise_models.histogram_fit import CountedTable, count_channel, report
 from denoisplit.plugins.noise_models.histogram_maths import (
     Tables,
     draw,
@@ -24,6 +24,7 @@ from denoisplit.plugins.noise_models.histogram_table import ChannelTable, read_t
 from denoisplit.plugins.noise_models.pair_checks import check_all
 from denoisplit.plugins.noise_models.requirements import (
     as_paths,
+    not_fitted,
     require_channels,
     require_paths,
     unfitted,
@@ -118,10 +119,10 @@ class Histogram(NoiseModel):
         for path in self.options.path or ():
             read_table(path)  # names the missing file
         options = self.options
-        settings = TableSettings(options.bins, options.lowest, options.highest, options.floor_share)
+        ends = (options.lowest, options.highest)
         counted, reports = [], []
         for channel, checked in enumerate(check_all(pairs, self.channels, "histogram")):
-            found = count_channel(checked, settings)
+            found = count_channel(checked, options.bins, ends, options.floor_share)
             counted.append(found)
             reports.append(report(checked, found, self._anchor, channel=channel, seed=seed + channel))
         self._set(counted)
@@ -149,12 +150,7 @@ class Histogram(NoiseModel):
 
     def _require_ready(self, signal: Tensor | None = None) -> None:
         if unfitted(self):
-            missing = [str(path) for path in self.options.path or ()]
-            found = f"files not found: {', '.join(missing)}" if missing else "no tables yet"
-            raise NoiseModelError(
-                f"noise model histogram: not fitted ({found}). Call fit, load a state dict, or name existing "
-                f"files in `path`."
-            )
+            raise not_fitted("histogram", self.options.path, "tables")
         if signal is not None:
             require_channels(signal, self.channels, "histogram")
 

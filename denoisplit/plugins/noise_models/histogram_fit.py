@@ -19,21 +19,8 @@ MOSTLY_GAUSSIAN = 0.05
 _REPORT_PAIRS = 60_000
 
 
-@attrs.frozen
-class TableSettings:
-    """Settings of counting.
-
-    Attributes:
-        bins: number of bins.
-        lowest: lower end, counts; None to choose.
-        highest: upper end, counts; None to choose.
-        floor_share: smallest share of a row's probability in the Gaussian.
-    """
-
-    bins: int
-    lowest: float | None
-    highest: float | None
-    floor_share: float
+Ends = tuple[float | None, float | None]
+"""Lower and upper end of the bins, counts; None to choose."""
 
 
 @attrs.frozen
@@ -49,8 +36,8 @@ class CountedTable:
     shares: Float64Array
 
 
-def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:
-    """Count one channel.
+def count_channel(pairs: CheckedPairs, bins: int, ends: Ends, floor_share: float) -> CountedTable:
+    """Count one channel; a row has at least the ``floor_share`` of its probability in the Gaussian.
 
     By Good and Turing, the cells of a row in which no pair fell have together about the probability of the
     pairs that are alone in their cell. The Gaussian gets this share, and that of pairs outside the bins.
@@ -58,35 +45,35 @@ def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:
     Raises:
         NoiseModelError: the range is empty or holds no pairs.
     """
-    low, high = _range(pairs, settings)
-    counted = count_pairs(pairs.signal, pairs.observation, low=low, high=high, bins=settings.bins)
+    low, high = _range(pairs, bins, ends)
+    counted = count_pairs(pairs.signal, pairs.observation, low=low, high=high, bins=bins)
     if not counted.any():
         raise NoiseModelError(
             f"noise model histogram: no pair lies between lowest and highest (got {low:g} to {high:g}). "
             f"Leave both out, or give a range of the counts of the images."
         )
-    total, _ = np.histogram(pairs.signal, bins=settings.bins, range=(low, high))
+    total, _ = np.histogram(pairs.signal, bins=bins, range=(low, high))
     outside = total - counted.sum(axis=1)
     unseen = np.maximum((counted == 1).sum(axis=1), 1) + outside
-    shares = np.clip(unseen / np.maximum(total, 1), settings.floor_share, 1)
+    shares = np.clip(unseen / np.maximum(total, 1), floor_share, 1)
     return CountedTable(ChannelTable(normalise(counted), low, high), shares)
 
 
-def _range(pairs: CheckedPairs, settings: TableSettings) -> tuple[float, float]:
+def _range(pairs: CheckedPairs, bins: int, ends: Ends) -> tuple[float, float]:
     """Return the range of the bins; if not given, such that every bin holds equally many digital steps."""
     lowest, highest = np.quantile(pairs.observation, (OUTLIERS, 1 - OUTLIERS))
-    low = min(float(lowest), pairs.low) if settings.lowest is None else settings.lowest
-    high = max(float(highest), pairs.high) if settings.highest is None else settings.highest
+    low = min(float(lowest), pairs.low) if ends[0] is None else ends[0]
+    high = max(float(highest), pairs.high) if ends[1] is None else ends[1]
     if low >= high:
         raise NoiseModelError(
             f"noise model histogram: the range is empty (got {low:g} to {high:g}). Give lowest < highest."
         )
-    if not (pairs.step > 0 and settings.lowest is None and settings.highest is None):
+    if not (pairs.step > 0 and ends == (None, None)):
         return low, high
     origin = float(pairs.observation.min())
     low = origin + (np.floor((low - origin) / pairs.step) - 0.5) * pairs.step
-    steps = np.ceil((high + 0.5 * pairs.step - low) / (settings.bins * pairs.step))
-    return low, low + float(steps) * pairs.step * settings.bins
+    steps = np.ceil((high + 0.5 * pairs.step - low) / (bins * pairs.step))
+    return low, low + float(steps) * pairs.step * bins
 
 
 def report(

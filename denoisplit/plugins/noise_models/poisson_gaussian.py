@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 
 import attrs
+import numpy as np
 import torch
 from attrs.validators import ge, gt, optional
 from torch import Tensor
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32, of_same_channels
 from denoisplit.plugins.noise_models.pair_checks import check_all
-from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
+from denoisplit.plugins.noise_models.poisson_gaussian_fit import FitSettings, fit_camera
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
 from denoisplit.plugins.noise_models.requirements import require_channels, unfitted
 from denoisplit.plugins.noise_models.split_numbers import join, split
@@ -55,9 +57,8 @@ class PoissonGaussian(NoiseModel):
         self.options = options
         self.channels = statistics.channels
         self.register_buffer("cameras", torch.zeros(self.channels, 3, 2))
-        given = (options.gain, options.offset, options.read_noise)
-        known = [number for number in given if number is not None]
-        if len(known) == len(given):
+        known = self._known()
+        if not np.isnan(known).any():
             self._set([known] * self.channels)
 
     @property
@@ -86,16 +87,13 @@ class PoissonGaussian(NoiseModel):
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
         """Fit the numbers that are not given, for every channel: photon transfer, then maximum likelihood."""
-        options = self.options
-        settings = FitSettings(
-            known=CameraNumbers(options.gain, options.offset, options.read_noise),
-            pairs=options.fit_pairs,
-            steps=options.fit_steps,
-        )
+        settings = FitSettings(pairs=self.options.fit_pairs, steps=self.options.fit_steps)
         cameras, reports = [], []
         for channel, checked in enumerate(check_all(pairs, self.channels, "poisson_gaussian")):
-            camera, report = fit_camera(checked, settings, channel=channel, seed=seed + channel)
-            cameras.append(camera.tolist())
+            camera, report = fit_camera(
+                checked, self._known(), settings, channel=channel, seed=seed + channel
+            )
+            cameras.append(camera)
             reports.append(report)
         self._set(cameras)
         return tuple(reports)
@@ -103,18 +101,20 @@ class PoissonGaussian(NoiseModel):
     def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:
         return log_density(observation, signal, self._camera(signal))
 
-    def _camera(self, signal: Tensor) -> Camera:
-        self._require_ready()
-        require_channels(signal, self.channels, "poisson_gaussian")
-        numbers = join(self.cameras, signal.dtype).view(self.channels, 3, *(1,) * (signal.ndim - 2))
-        return Camera(*numbers.unbind(1))
+    def _known(self) -> Float64Array:
+        """Return gain, offset and read noise [3] as given, NaN where they are to be fitted."""
+        given = (self.options.gain, self.options.offset, self.options.read_noise)
+        return np.array(given, dtype=np.float64)
 
-    def _require_ready(self) -> None:
+    def _camera(self, signal: Tensor) -> Camera:
         if unfitted(self):
             raise NoiseModelError(
                 "noise model poisson_gaussian: not fitted. Call fit, load a state dict, or give gain, offset "
                 "and read_noise."
             )
+        require_channels(signal, self.channels, "poisson_gaussian")
+        numbers = join(self.cameras, signal.dtype).view(self.channels, 3, *(1,) * (signal.ndim - 2))
+        return Camera(*numbers.unbind(1))
 
-    def _set(self, cameras: Sequence[Sequence[float]]) -> None:
-        self.cameras = split(torch.tensor(cameras, dtype=torch.float64)).to(self.cameras.device)
+    def _set(self, cameras: Sequence[Float64Array]) -> None:
+        self.cameras = split(torch.from_numpy(np.stack(cameras))).to(self.cameras.device)

@@ -1,6 +1,5 @@
 """Fit of a camera to pairs: maximum likelihood, starting from photon transfer."""
 
-import math
 from collections.abc import Callable
 
 import attrs
@@ -34,40 +33,26 @@ _LEAST_READ_NOISE = 1e-2
 """Smallest read noise, as a fraction of the darkest pairs' std: below, the density is a comb of spikes."""
 
 
-@attrs.frozen
-class CameraNumbers:
-    """Parameters of the camera of one channel.
-
-    Attributes:
-        gain: counts per photon; None where unknown.
-        offset: counts without light.
-        read_noise: std, counts.
-    """
-
-    gain: float | None
-    offset: float | None
-    read_noise: float | None
-
-
 @attrs.frozen(kw_only=True)
 class FitSettings:
     """Settings of the fit.
 
     Attributes:
-        known: parameters that are given, not fitted.
         pairs: largest number of pairs used.
         steps: largest number of iterations of the optimiser.
     """
 
-    known: CameraNumbers
     pairs: int
     steps: int
 
 
 def fit_camera(
-    pairs: CheckedPairs, settings: FitSettings, *, channel: int, seed: int
+    pairs: CheckedPairs, known: Float64Array, settings: FitSettings, *, channel: int, seed: int
 ) -> tuple[Float64Array, FitReport]:
-    """Fit gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``."""
+    """Fit gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``.
+
+    Those that are ``known`` [3], NaN where unknown, stay as they are.
+    """
     rng = np.random.default_rng(seed)
     t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
     residual = pairs.observation - pairs.signal
@@ -75,12 +60,11 @@ def fit_camera(
     chosen = plain if len(t) <= settings.pairs else choose_half_even(t, settings.pairs, rng)
     gain, dark, darkest = photon_transfer(pairs, t, residual)
     least = max(_LEAST_READ_NOISE * darkest, pairs.resolved**0.5)
-    known = [math.nan if number is None else number for number in attrs.astuple(settings.known)]
     every = max(1, len(chosen) // _TRIAL_PAIRS)
     search, trial = (
         Search(
             nll=_nll(*(torch.from_numpy(one[some]) for one in (pairs.observation, pairs.signal))),
-            known=torch.tensor(known, dtype=torch.float64),
+            known=torch.from_numpy(known),
             unit=darkest,
             gains=(1e-3 * gain, 1e3 * gain),
             read_noises=(least, 1e3 * max(darkest, least)),
@@ -93,8 +77,8 @@ def fit_camera(
     # To few pairs, many a comb of spikes looks like single photons: all pairs decide.
     best = min(trials, key=lambda found: float(search.nll(torch.from_numpy(found))))
     camera, _ = search.minimise(best, settings.steps)
-    held = settings.known.read_noise is None and camera[2] <= 1.001 * least
-    if not any(number is not None for number in attrs.astuple(settings.known)):
+    held = bool(np.isnan(known[2])) and camera[2] <= 1.001 * least
+    if np.isnan(known).all():
         moments = binned_moments(t, residual, pairs.resolved)
         signal = torch.from_numpy(pairs.low + moments.t * (pairs.high - pairs.low))
         fitted = variance(signal, Camera(*torch.from_numpy(camera))).numpy()

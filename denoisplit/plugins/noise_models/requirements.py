@@ -80,6 +80,15 @@ def require_paths(paths: Sequence[Path], channels: int, name: str) -> None:
         )
 
 
+def not_fitted(name: str, paths: Sequence[Path] | None, nothing: str) -> NoiseModelError:
+    """The error for a noise model that has ``nothing`` yet, or whose files were not found."""
+    found = f"files not found: {', '.join(map(str, paths))}" if paths else f"no {nothing} yet"
+    return NoiseModelError(
+        f"noise model {name}: not fitted ({found}). Call fit, load a state dict, or name existing files in "
+        f"`path`."
+    )
+
+
 def as_paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
     """Convert an option `path`."""
     return None if value is None else tuple(Path(p) for p in value)

@@ -19,7 +19,7 @@ from denoisplit.core.network.units import at_least_float32, of_same_channels
 from denoisplit.plugins.noise_models.camera_files import read_maps
 from denoisplit.plugins.noise_models.camera_options import as_given, first_pixel, named, positive
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check_all
-from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings
+from denoisplit.plugins.noise_models.poisson_gaussian_fit import FitSettings
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
 from denoisplit.plugins.noise_models.requirements import require_channels, unfitted
 from denoisplit.plugins.noise_models.scmos_fit import fit_pixels, on_pixel, pixel
@@ -192,9 +192,7 @@ class Scmos(CameraNoiseModel):
         free = [i for i, name in enumerate(NAMES) if getattr(self.options, name) is None]
         numbers = join(self.numbers.cpu(), torch.float64)
         numbers[:, free] = float("nan")
-        settings = FitSettings(
-            known=CameraNumbers(None, None, None), pairs=self.options.fit_pairs, steps=self.options.fit_steps
-        )
+        settings = FitSettings(pairs=self.options.fit_pairs, steps=self.options.fit_steps)
         reports = []
         for channel, checked in enumerate(check_all(pairs, self.channels, "scmos")):
             fitted, report = fit_pixels(

@@ -13,7 +13,6 @@ from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import choose_plain, dither, fit_report
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import (
     READ_NOISES,
-    CameraNumbers,
     FitSettings,
     Search,
     fit_camera,
@@ -61,8 +60,7 @@ def fit_pixels(
         seed: seed of the choice of pairs.
     """
     if pixels is None:
-        known = CameraNumbers(*(None if np.isnan(one) else float(one) for one in nominal))
-        return fit_camera(pairs, attrs.evolve(settings, known=known), channel=channel, seed=seed)
+        return fit_camera(pairs, nominal, settings, channel=channel, seed=seed)
     rng = np.random.default_rng(seed)
     chosen = choose_plain(len(pairs.signal), settings.pairs, rng)
     likelihood = _Likelihood(
