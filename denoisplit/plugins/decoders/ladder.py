@@ -3,16 +3,14 @@
 from typing import Any
 
 import attrs
-from attrs.validators import ge, gt, le, lt, optional
+from attrs.validators import gt, optional
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.core.validators import QUIET, described_by
-from denoisplit.plugins.blocks import MOST_BLOCKS
-from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
+from denoisplit.core.validators import described_by
 from denoisplit.plugins.decoders.ladder_path import LadderPath
-from denoisplit.plugins.decoders.ladder_plan import plan_levels
+from denoisplit.plugins.decoders.ladder_plan import LadderOptions, plan_levels
 
 
 @described_by(optional(gt(0)))
@@ -31,27 +29,16 @@ class LadderDecoder(LadderPath):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(LadderOptions):
         """Options of the ladder decoder.
 
         Attributes:
-            latent_channels: channels of the latents; several numbers are one per level, finest first.
-            blocks: residual blocks per level.
-            dropout: probability per feature channel.
             clip: upper bound of raw log-variances, nats; None for no bound.
             naive_variance: plain exponential variances (HDN) instead of stable ones.
-            normalise_latents: scale the posterior features of hierarchies with more than 4 levels.
-            width: channels of the states; several numbers are one per level, finest first. Empty takes those
-                of the encoder's features, which must then be the same at every level.
         """
 
-        latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
-        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         clip: float | None = attrs.field(default=20.0, validator=_positive)
         naive_variance: bool = False
-        normalise_latents: bool = True
-        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none, metadata={QUIET: True})
 
     def __init__(
         self,
@@ -61,16 +48,7 @@ class LadderDecoder(LadderPath):
         out_maps: int,
         patch: tuple[int, ...],
     ) -> None:
-        plan = plan_levels(
-            feature_shapes,
-            latent_channels=options.latent_channels,
-            width=options.width,
-            blocks=options.blocks,
-            dropout=options.dropout,
-            normalise=options.normalise_latents,
-            clip=options.clip,
-            naive_variance=options.naive_variance,
-        )
+        plan = plan_levels(feature_shapes, options, clip=options.clip, naive_variance=options.naive_variance)
         every = range(len(plan))
         super().__init__(plan, every, feature_shapes=feature_shapes, out_maps=out_maps, patch=patch)
 

@@ -6,12 +6,14 @@ Source: method sections 1.4 and 1.5.
 from collections.abc import Callable
 
 import attrs
+from attrs.validators import ge, le, lt
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import FeatureShape, Window
-from denoisplit.plugins.blocks import LINEAR, ResidualBlock, Upsample, centre_crop, conv
-from denoisplit.plugins.channel_counts import ChannelCounts, counts_per_level
+from denoisplit.core.validators import QUIET
+from denoisplit.plugins.blocks import LINEAR, MOST_BLOCKS, ResidualBlock, Upsample, centre_crop, conv
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none, counts_per_level
 
 STRIDE = 2
 _NORMALISED_BEYOND = 4
@@ -60,28 +62,45 @@ class LatentOptions:
         return self.width
 
 
+@attrs.frozen(kw_only=True)
+class LadderOptions:
+    """Options that all ladder decoders have.
+
+    Attributes:
+        latent_channels: channels of the latents; several numbers are one per level, finest first.
+        blocks: residual blocks per level.
+        dropout: probability per feature channel.
+        normalise_latents: scale the features of hierarchies with more than 4 levels.
+        width: channels of the states; several numbers are one per level, finest first. Empty takes those
+            of the encoder's features, which must then be the same at every level.
+    """
+
+    latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
+    blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
+    dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
+    normalise_latents: bool = True
+    width: ChannelCounts = attrs.field(default=(), validator=counts_or_none, metadata={QUIET: True})
+
+
 def plan_levels(
     shapes: tuple[FeatureShape, ...],
+    options: LadderOptions,
     *,
-    latent_channels: ChannelCounts,
-    width: ChannelCounts,
-    blocks: int,
-    dropout: float,
-    normalise: bool,
     clip: float | None = None,
     naive_variance: bool = False,
 ) -> tuple[LatentOptions, ...]:
-    """Plan every level, finest first; without ``width``, states are as wide as the features.
+    """Plan every level, finest first; without a width, states are as wide as the features.
 
     Raises:
-        SpecError: features of several widths and no ``width``, or latent channels or widths for a different
+        SpecError: features of several widths and no width, or latent channels or widths for a different
             number of levels.
     """
     count = len(shapes)
-    channels = counts_per_level(latent_channels, count, "model.decoder.latent_channels")
+    channels = counts_per_level(options.latent_channels, count, "model.decoder.latent_channels")
     features = tuple(shape.channels for shape in shapes)
-    widths = counts_per_level(width or _common_width(features), count, "model.decoder.width")
+    widths = counts_per_level(options.width or _common_width(features), count, "model.decoder.width")
     levels: list[LatentOptions] = []
+    normalised = options.normalise_latents and count > _NORMALISED_BEYOND
     # Every level doubles its sides, the finest too; binning is made up for by interpolation at the end.
     below, covered = binning(shapes), (1,) * len(shapes[0].stride)
     for index, (shape, latents) in enumerate(zip(shapes, channels, strict=True)):
@@ -95,11 +114,11 @@ def plan_levels(
                 latent_channels=latents,
                 crop=tuple(e // c for e, c in zip(shape.extent, covered, strict=True)),
                 stride=tuple(s // b for s, b in zip(shape.stride, below, strict=True)),
-                blocks=blocks,
-                dropout=dropout,
+                blocks=options.blocks,
+                dropout=options.dropout,
                 clip=clip,
                 naive_variance=naive_variance,
-                divisor=(2 * (1 + index)) ** -0.5 if normalise and count > _NORMALISED_BEYOND else 1.0,
+                divisor=(2 * (1 + index)) ** -0.5 if normalised else 1.0,
             )
         )
         below, covered = shape.stride, shape.extent

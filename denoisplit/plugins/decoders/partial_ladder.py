@@ -3,15 +3,14 @@
 from typing import Any
 
 import attrs
-from attrs.validators import deep_iterable, ge, gt, le, lt
+from attrs.validators import deep_iterable, ge, gt
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import MOST_BLOCKS
-from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
+from denoisplit.plugins.channel_counts import ChannelCounts, counts_or_none
 from denoisplit.plugins.decoders.ladder_path import LadderPath
-from denoisplit.plugins.decoders.ladder_plan import plan_levels
+from denoisplit.plugins.decoders.ladder_plan import LadderOptions, plan_levels
 
 
 @described_by(deep_iterable(ge(0)))
@@ -30,27 +29,18 @@ class PartialLadderDecoder(LadderPath):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(LadderOptions):
         """Options of the partial ladder decoder.
 
         Attributes:
             latent_levels: numbers of the levels that have a latent, 0 = finest. Empty for the coarsest alone.
             latent_channels: channels of the latent, or of what a level without one passes on; several numbers
                 are one per level, finest first.
-            blocks: residual blocks per level.
-            dropout: probability per feature channel.
             clip: upper bound of raw log-variances, nats.
-            normalise_latents: scale the features of hierarchies with more than 4 levels.
-            width: channels of the states; several numbers are one per level, finest first. Empty takes those
-                of the encoder's features, which must then be the same at every level.
         """
 
         latent_levels: tuple[int, ...] = attrs.field(default=(), validator=_numbers)
-        latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
-        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         clip: float = attrs.field(default=20.0, validator=gt(0))
-        normalise_latents: bool = True
         width: ChannelCounts = attrs.field(default=(), validator=counts_or_none)
 
     def __init__(
@@ -61,15 +51,7 @@ class PartialLadderDecoder(LadderPath):
         out_maps: int,
         patch: tuple[int, ...],
     ) -> None:
-        plan = plan_levels(
-            feature_shapes,
-            latent_channels=options.latent_channels,
-            width=options.width,
-            blocks=options.blocks,
-            dropout=options.dropout,
-            normalise=options.normalise_latents,
-            clip=options.clip,
-        )
+        plan = plan_levels(feature_shapes, options, clip=options.clip)
         drawn = _drawn(options.latent_levels, len(plan))
         super().__init__(plan, drawn, feature_shapes=feature_shapes, out_maps=out_maps, patch=patch)
 
