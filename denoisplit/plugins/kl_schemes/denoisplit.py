@@ -1,7 +1,6 @@
 """KL scheme: nats per image pixel, as in denoiSplit."""
 
 import attrs
-from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.latent import Level
@@ -26,8 +25,6 @@ class DenoiSplitKL(SumOverLevels):
         """Options of the rate."""
 
         free_bits: PerLevel = attrs.field(default=1.0, validator=not_negative)
-        weight: float = attrs.field(default=1.0, validator=ge(0))
-        analytic: bool = False
 
     options: Options
 

@@ -1,11 +1,10 @@
 """KL scheme: nats per image pixel and channel, the evidence lower bound."""
 
 import attrs
-from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.latent import Level
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, RateOptions, SumOverLevels, not_negative
+from denoisplit.plugins.kl_schemes.reduction import RateOptions, SumOverLevels
 
 
 class ElboKL(SumOverLevels):
@@ -25,10 +24,6 @@ class ElboKL(SumOverLevels):
     @attrs.frozen(kw_only=True)
     class Options(RateOptions):
         """Options of the rate."""
-
-        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
-        weight: float = attrs.field(default=1.0, validator=ge(0))
-        analytic: bool = False
 
     options: Options
 

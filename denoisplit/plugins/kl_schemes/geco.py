@@ -8,7 +8,7 @@ from attrs.validators import and_, ge, gt, lt
 from torch import Tensor
 
 from denoisplit.core.network.latent import Level
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, RateOptions, SumOverLevels, not_negative
+from denoisplit.plugins.kl_schemes.reduction import RateOptions, SumOverLevels
 
 _FARTHEST: Final = 14.0
 """Limit of the logarithm of the multiplier; a target that cannot be met leaves the multiplier at 1e-6."""
@@ -46,9 +46,6 @@ class GecoKL(SumOverLevels):
         distortion: float = 3.0
         speed: float = attrs.field(default=0.01, validator=gt(0))
         smoothing: float = attrs.field(default=0.99, validator=and_(ge(0), lt(1)))
-        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
-        weight: float = attrs.field(default=1.0, validator=ge(0))
-        analytic: bool = False
 
     options: Options
     log_multiplier: Tensor

@@ -52,8 +52,6 @@ class MicroSplitKL(SumOverLevels):
         share: float = attrs.field(default=0.9, validator=[ge(0), le(1)])
         restricted: bool = True
         free_bits: PerLevel = attrs.field(default=1.0, validator=not_negative)
-        weight: float = attrs.field(default=1.0, validator=ge(0))
-        analytic: bool = False
 
     options: Options
 

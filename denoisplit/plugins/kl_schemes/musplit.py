@@ -1,16 +1,13 @@
 """KL scheme: nats per latent scalar, as in muSplit."""
 
 import attrs
-from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.latent import Level
 from denoisplit.plugins.kl_schemes.reduction import (
-    PerLevel,
     RateOptions,
     SumOverLevels,
     latent_scalars,
-    not_negative,
 )
 
 
@@ -38,10 +35,6 @@ class MuSplitKL(SumOverLevels):
             free_bits: floor of the KL of every level of every image, nats per latent scalar; 0 for none.
                 Several numbers: one per level, finest first.
         """
-
-        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
-        weight: float = attrs.field(default=1.0, validator=ge(0))
-        analytic: bool = False
 
     options: Options
 

@@ -1,7 +1,6 @@
 """KL scheme: the evidence lower bound with one weight per level."""
 
 import attrs
-from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.latent import Level
@@ -34,9 +33,6 @@ class PerLevelKL(SumOverLevels):
         """
 
         level_weights: PerLevel = attrs.field(default=1.0, validator=not_negative)
-        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
-        weight: float = attrs.field(default=1.0, validator=ge(0))
-        analytic: bool = False
 
     options: Options
 

@@ -79,8 +79,9 @@ def latent_scalars(levels: Sequence[Level], like: Tensor) -> Tensor:
     return on_hierarchy(like.new_tensor([level.sample[0].numel() for level in levels]), levels, missing=1.0)
 
 
+@attrs.frozen(kw_only=True)
 class RateOptions:
-    """Options of every KL scheme here; each scheme sets their defaults, and may have more.
+    """Options of every KL scheme here; a scheme may have more.
 
     Attributes:
         free_bits: floor of the KL of every level of every image, nats; 0 for none.
@@ -89,10 +90,9 @@ class RateOptions:
         analytic: closed form of the KL instead of the single-sample estimate.
     """
 
-    __slots__ = ()
-    free_bits: PerLevel
-    weight: float
-    analytic: bool
+    free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
+    weight: float = attrs.field(default=1.0, validator=ge(0))
+    analytic: bool = False
 
 
 class SumOverLevels(KLScheme):
