@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.arrays import Float32Array
@@ -13,7 +12,7 @@ from denoisplit.core.images.augmentation import MOST_CHOICES, Augmentation
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, examples, law
+from denoisplit.testing.suite import ComponentTests, examples, tried
 
 _SHOWN: Final = 12
 """Number of choices that are tried where there are more."""
@@ -54,8 +53,7 @@ class AugmentationTests(ComponentTests):
         assert 1 <= choices <= MOST_CHOICES, f"choices is not 1 to 2^62 (got {choices})"
 
     @shapes
-    @law(4)
-    @given(data=st.data(), seed=seeds())
+    @tried(4, data=st.data(), seed=seeds())
     def test_pixels_are_moved_and_keep_their_counts(
         self, sides: tuple[int, ...], data: st.DataObject, seed: int
     ) -> None:
@@ -69,8 +67,7 @@ class AugmentationTests(ComponentTests):
                 assert np.isin(after, before).all(), f"choice {choice}: a count is made up, or of another map"
 
     @shapes
-    @law(4)
-    @given(data=st.data(), seed=seeds())
+    @tried(4, data=st.data(), seed=seeds())
     def test_all_maps_of_a_patch_are_moved_alike(
         self, sides: tuple[int, ...], data: st.DataObject, seed: int
     ) -> None:
@@ -86,8 +83,7 @@ class AugmentationTests(ComponentTests):
             assert np.array_equal(both, apart), f"choice {choice}: the counts decide where pixels go"
 
     @shapes
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_the_same_choice_does_the_same(
         self, sides: tuple[int, ...], data: st.DataObject, seed: int
     ) -> None:
@@ -103,8 +99,7 @@ class AugmentationTests(ComponentTests):
             assert np.array_equal(found, again), f"choice {choice}: a second time gives another patch"
 
     @shapes
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_one_choice_is_no_change(self, sides: tuple[int, ...], data: st.DataObject, seed: int) -> None:
         """Where all choices can be tried: the network also learns from patches as they are."""
         augmentation, patch = self.augmentation(data.draw(self.options())), self.patch(sides, seed)
@@ -113,8 +108,7 @@ class AugmentationTests(ComponentTests):
         found = [np.asarray(augmentation.apply(patch, choice)) for choice in self.choices(augmentation, seed)]
         assert any(np.array_equal(one, patch) for one in found), "every choice changes the patch"
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_some_choice_changes_a_stack(self, data: st.DataObject, seed: int) -> None:
         """An augmentation without effect is useless."""
         augmentation, patch = self.augmentation(data.draw(self.options())), self.patch((4, 8, 8), seed)

@@ -5,7 +5,6 @@ import math
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.arrays import Float64Array
@@ -15,7 +14,7 @@ from denoisplit.testing.calibrator_laws.calibrator_extremes import FEW
 from denoisplit.testing.calibrator_laws.sum_calibrators import Held
 from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import in_two_and_three_dimensions, law, refusing
+from denoisplit.testing.suite import in_two_and_three_dimensions, refusing, tried
 
 _SURE, _UNSURE = 20.0, 1.7
 """Numbers of standard errors above zero that are beyond doubt, and that may well be chance."""
@@ -28,8 +27,7 @@ class OwnCalibratorTests(CalibratorTests):
     """Laws of refusals, and of estimated squared errors, which hold trivially where none are accepted."""
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_errors_that_may_be_none_are_refused(self, rank: int, data: st.DataObject, seed: int) -> None:
         """In one line, where estimates are above zero by chance; beyond doubt, the std matches them."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
@@ -47,8 +45,7 @@ class OwnCalibratorTests(CalibratorTests):
         assert abs(apart - 1) < 0.1, f"the std is {apart:.3g} times as large as the estimated errors"
 
     @in_two_and_three_dimensions
-    @law(2)
-    @given(data=st.data(), seed=seeds(), share=st.sampled_from([0.0, 0.5]))
+    @tried(2, data=st.data(), seed=seeds(), share=st.sampled_from([0.0, 0.5]))
     def test_errors_that_grow_with_the_std_are_calibrated_so(
         self, rank: int, data: st.DataObject, seed: int, share: float
     ) -> None:

@@ -3,13 +3,12 @@
 import json
 import math
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.arrays import Float64Array
@@ -23,7 +22,14 @@ from denoisplit.testing.calibrator_laws.sum_calibrators import Held
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import accepted, examples, in_two_and_three_dimensions, law, one_line, refusing
+from denoisplit.testing.suite import (
+    accepted,
+    examples,
+    in_two_and_three_dimensions,
+    one_line,
+    refusing,
+    tried,
+)
 
 _BINS = 10
 _LEVELS = (0.05, 0.5, 0.683, 0.9, 0.903, 0.95)
@@ -34,11 +40,8 @@ _SHORT, _LONG = 0.004, 0.009
 class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
     """Laws of calibrators: no pixel is dropped, units do not matter, and intervals have their coverage."""
 
-    kind: ClassVar[str] = "calibrator"
-
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data(), seed=seeds(), scale=st.floats(1e-3, 1e3))
+    @tried(4, data=st.data(), seed=seeds(), scale=st.floats(1e-3, 1e3))
     def test_a_std_in_other_units_changes_nothing(
         self, rank: int, data: st.DataObject, seed: int, scale: float
     ) -> None:
@@ -54,8 +57,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
             _close(other, once, "another std")
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data(), seed=seeds(), scale=st.floats(1e-3, 1e3))
+    @tried(4, data=st.data(), seed=seeds(), scale=st.floats(1e-3, 1e3))
     def test_images_in_other_units_give_a_std_in_those(
         self, rank: int, data: st.DataObject, seed: int, scale: float
     ) -> None:
@@ -66,8 +68,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         _close(self.calibrated(calibrator, other), expected, "images in other units have another std")
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data(), seed=seeds())
+    @tried(4, data=st.data(), seed=seeds())
     def test_calibrating_twice_changes_nothing(self, rank: int, data: st.DataObject, seed: int) -> None:
         """A calibrated std stays as it is, also where no single factor describes the errors."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
@@ -78,8 +79,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
             _close(twice, once, "a second calibration changes the std")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_intervals_cover_as_often_as_they_say(self, rank: int, data: st.DataObject, seed: int) -> None:
         """On the fields of the fit, for every channel and on both sides; higher levels have wider intervals.
 
@@ -102,8 +102,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
             assert (widths[-1] > widths[-2]).all(), f"an interval of {level:g} is no wider than a lower one"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_squared_errors_calibrate_as_a_truth_does(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -129,8 +128,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
             )
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_a_part_of_an_image_is_calibrated_as_in_the_whole(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -148,8 +146,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         _close(own, ends[:, *part], "the interval of a part is another than in the whole")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_errors_that_follow_the_mean_are_calibrated_so(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -168,8 +165,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
             )
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_means_and_stds_that_were_never_seen_have_an_interval(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -208,8 +204,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         assert_options_have_effects(examples(self.options()), trace, unseen=self.unseen)
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_no_bin_is_dropped(self, rank: int, data: st.DataObject, seed: int) -> None:
         """Larger errors in any tenth of the pixels, sorted by std, change the calibration."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed, factors=(1.0, 1.0))
@@ -223,8 +218,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
             )
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_order_of_pixels_and_fields_does_not_matter(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -235,8 +229,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         _close(found, self.calibrated(calibrator, held), "pixels in another order have another std")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_every_channel_is_calibrated_by_itself(self, rank: int, data: st.DataObject, seed: int) -> None:
         """Errors of one channel leave the others alone, and the order of channels does not matter."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
@@ -251,8 +244,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         _close(found, before, "channels in another order have another std")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_calibrations_are_plain_numbers(self, rank: int, data: st.DataObject, seed: int) -> None:
         """Read from JSON and used by another calibrator, which fitted something else, they mean the same."""
         options, held = data.draw(self.options()), self.held_out(rank, seed)

@@ -3,13 +3,11 @@
 import itertools
 import tempfile
 from pathlib import Path
-from typing import ClassVar
 from unittest import mock
 
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError, ImageError
@@ -23,7 +21,7 @@ from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.dataset_laws.dataset_contents import ContentTests
 from denoisplit.testing.dataset_laws.dataset_fields import PATH, other_images, pixels_of
 from denoisplit.testing.global_generators import leaving_generators_alone
-from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
+from denoisplit.testing.suite import in_two_and_three_dimensions, one_line, tried
 
 _MEMORY = "memory"
 
@@ -35,11 +33,8 @@ class DatasetTests(ContentTests):
     makes, override that method. A data set without that option makes its own images and is examined as is.
     """
 
-    kind: ClassVar[str] = "dataset"
-
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
+    @tried(4, data=st.data())
     def test_no_field_is_in_two_splits(self, rank: int, data: st.DataObject) -> None:
         """By any rule: splits share no field, by name or by pixels."""
         with self.drawn(data, rank) as options:
@@ -61,8 +56,7 @@ class DatasetTests(ContentTests):
             assert len(counted) == len(fields), f"by the rule {rule} a field is in no split"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_reading_twice_gives_the_same_fields(self, rank: int, data: st.DataObject) -> None:
         """From the same object, and from a new one."""
         with self.drawn(data, rank) as options:
@@ -73,8 +67,7 @@ class DatasetTests(ContentTests):
             same = all(pixels_of(one) == pixels_of(two) for one, two in zip(first, other, strict=True))
             assert same, "the fields have other pixels when they are read again"
 
-    @law(2)
-    @given(data=st.data())
+    @tried(2, data=st.data())
     def test_the_global_generators_are_left_alone(self, data: st.DataObject) -> None:
         """Reading and simulating leave those of ``random``, ``numpy.random`` and torch as they are."""
         with self.drawn(data, 2) as options, leaving_generators_alone("reading"):
@@ -83,8 +76,7 @@ class DatasetTests(ContentTests):
                     np.asarray(image)
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
+    @tried(4, data=st.data())
     def test_fields_have_the_named_channels(self, rank: int, data: st.DataObject) -> None:
         """[c (z) y x] in float32, and other images alike; finite, with a size for every axis.
 
@@ -119,8 +111,7 @@ class DatasetTests(ContentTests):
             assert size is None or len(size.size) == axes, f"the pixel size of {field.name} has other axes"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_never_another_number_of_channels_than_named(self, rank: int, data: st.DataObject) -> None:
         """A request for one more channel, or for the first alone, is met, or refused in one line."""
         refused: list[DenoisplitError] = []

@@ -4,7 +4,7 @@ import copy
 import itertools
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import torch
@@ -39,8 +39,6 @@ _BESIDE = 2
 
 class DecoderTests(PriorTests):
     """Laws of decoders: the same noise gives the same output, every part has an effect, priors generate."""
-
-    kind: ClassVar[str] = "decoder"
 
     def test_it_takes_features_of_two_or_three_dimensions(self) -> None:
         """A component may refuse a number of dimensions, but not both."""

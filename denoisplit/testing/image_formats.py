@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
@@ -28,7 +27,7 @@ from denoisplit.testing.image_files.image_cases import (
 from denoisplit.testing.image_files.image_comparison import same_image
 from denoisplit.testing.image_files.image_foreign import ForeignFileTests
 from denoisplit.testing.strategies import images
-from denoisplit.testing.suite import accepted, in_two_and_three_dimensions, law, not_examined
+from denoisplit.testing.suite import accepted, in_two_and_three_dimensions, not_examined, tried
 
 _AXES = {2: "tcyx", 3: "tczyx"}
 
@@ -40,7 +39,6 @@ class ImageFormatTests(ForeignFileTests):
         dtypes: pixel types that the format holds.
     """
 
-    kind: ClassVar[str] = "image_format"
     dtypes: ClassVar[tuple[str, ...]] = ("uint8", "uint16", "float32")
 
     def image_format(self, options: Any) -> ImageFormat:
@@ -96,8 +94,7 @@ class ImageFormatTests(ForeignFileTests):
             return image, attrs.evolve(back, data=np.array(back.data))
 
     @in_two_and_three_dimensions
-    @law(12)
-    @given(data=st.data())
+    @tried(12, data=st.data())
     def test_images_come_back(self, rank: int, data: st.DataObject) -> None:
         """Pixels in their type, axes in their order, names in any alphabet, sizes and times with their unit.
 
@@ -160,8 +157,7 @@ class ImageFormatTests(ForeignFileTests):
                 same_image(image, image_format.open(path))
 
     @in_two_and_three_dimensions
-    @law(5)
-    @given(data=st.data())
+    @tried(5, data=st.data())
     def test_a_region_is_that_part_of_the_image(self, rank: int, data: st.DataObject) -> None:
         """Also for images that are too large to be read at once."""
         suffix, image_format = self.readable()[0], self.drawn(data)

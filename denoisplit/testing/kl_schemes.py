@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal
@@ -30,7 +28,7 @@ from denoisplit.testing.strategies import (
     random,
     unit_levels,
 )
-from denoisplit.testing.suite import accepted, assert_close, in_two_and_three_dimensions, law
+from denoisplit.testing.suite import accepted, assert_close, in_two_and_three_dimensions, tried
 
 _DRAWS = 4000
 _CHANNELS = 2
@@ -43,11 +41,8 @@ class KLSchemeTests(KLStateTests):
     An option ``free_bits`` is recognised by its name: laws that a floor would break are examined without it.
     """
 
-    kind: ClassVar[str] = "kl_scheme"
-
     @in_two_and_three_dimensions
-    @law(6)
-    @given(data=st.data(), seed=st.integers(0, 99))
+    @tried(6, data=st.data(), seed=st.integers(0, 99))
     def test_the_rate_is_never_negative_and_least_where_posterior_is_prior(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -70,8 +65,7 @@ class KLSchemeTests(KLStateTests):
             assert math.isclose(own, float(rate.total)), f"a divergence of level {index} counts elsewhere"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=st.integers(0, 99))
+    @tried(3, data=st.data(), seed=st.integers(0, 99))
     def test_the_rate_is_that_of_the_divergences(self, rank: int, data: st.DataObject, seed: int) -> None:
         """Nothing else about posterior and prior counts; single samples give it on average."""
         scheme = self.drawn(data, free_bits=0.0)
@@ -90,8 +84,7 @@ class KLSchemeTests(KLStateTests):
         assert off <= error, f"the rate is {found.mean():.4g}, that of the divergences {float(expected):.4g}"
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
+    @tried(4, data=st.data())
     def test_levels_add_up(self, rank: int, data: st.DataObject) -> None:
         """``per_level`` has one number per level, finest first, and ``total`` is their sum."""
         scheme, drawn = self.drawn(data), data.draw(levels(rank))
@@ -102,8 +95,7 @@ class KLSchemeTests(KLStateTests):
         assert bool(rate.per_level.isfinite().all()), "a rate is not finite"
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
+    @tried(4, data=st.data())
     def test_order_and_duplicates_of_a_batch_do_not_matter(self, rank: int, data: st.DataObject) -> None:
         """The rate is the mean of those of the images of a batch, free bits included."""
         scheme, drawn = self.drawn(data), data.draw(levels(rank, batch=_BATCH))
@@ -117,8 +109,7 @@ class KLSchemeTests(KLStateTests):
             assert_close(other, rate, f"{what} has another rate")
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
+    @tried(4, data=st.data())
     def test_order_of_latent_channels_does_not_matter(self, rank: int, data: st.DataObject) -> None:
         """No latent channel is special."""
         scheme, drawn = self.drawn(data), data.draw(levels(rank))
@@ -129,8 +120,7 @@ class KLSchemeTests(KLStateTests):
         assert_close(other, rate, "another order of the latent channels has another rate")
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data(), copies=st.sampled_from([(1, 2), (2, 3), (3, 1)]))
+    @tried(4, data=st.data(), copies=st.sampled_from([(1, 2), (2, 3), (3, 1)]))
     def test_a_tiled_image_has_the_same_rate(
         self, rank: int, data: st.DataObject, copies: tuple[int, int]
     ) -> None:
@@ -143,8 +133,7 @@ class KLSchemeTests(KLStateTests):
         assert_close(other, rate, "an image of copies has another rate than one copy")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), nats=st.floats(0.125, 2))
+    @tried(3, data=st.data(), nats=st.floats(0.125, 2))
     def test_the_rate_is_in_the_declared_unit(self, rank: int, data: st.DataObject, nats: float) -> None:
         """With default weights, known nats per latent scalar give the rate that the unit implies."""
         scheme = self.scheme(self.defaults(), free_bits=0.0)
@@ -165,8 +154,7 @@ class KLSchemeTests(KLStateTests):
             )
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data(), seed=st.integers(0, 99), free_bits=st.floats(0.5, 50))
+    @tried(4, data=st.data(), seed=st.integers(0, 99), free_bits=st.floats(0.5, 50))
     def test_free_bits_are_a_floor_and_nothing_else(
         self, rank: int, data: st.DataObject, seed: int, free_bits: float
     ) -> None:
@@ -190,24 +178,21 @@ class KLSchemeTests(KLStateTests):
         assert bool((weaker | ~floored).all()), "free bits do not weaken the gradient below them"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data(), seed=st.integers(0, 99))
+    @tried(3, data=st.data(), seed=st.integers(0, 99))
     def test_the_gradient_leads_to_the_prior(self, rank: int, data: st.DataObject, seed: int) -> None:
         """A step against the gradient brings the posterior nearer to the prior, at every level."""
         scheme = self.scheme(data.draw(self.counting()), free_bits=0.0)
         pull = _pull(scheme, divergences(seed, rank), rank)
         assert bool((pull > 0).all()), f"the pull of the levels is {pull.tolist()}"
 
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_a_network_without_levels_has_no_rate(self, data: st.DataObject) -> None:
         """Zero, and an empty list of levels."""
         rate = self.rate(self.drawn(data), (), 2)
         assert float(rate.total) == 0, f"the rate of no levels is {float(rate.total)}"
         assert rate.per_level.shape == (0,), "there are levels in the rate of none"
 
-    @law(3)
-    @given(data=st.data(), start=st.integers(0, 5), duration=st.integers(0, 20))
+    @tried(3, data=st.data(), start=st.integers(0, 5), duration=st.integers(0, 20))
     def test_a_warm_up_is_monotone_and_ends_at_the_weight(
         self, data: st.DataObject, start: int, duration: int
     ) -> None:
@@ -218,8 +203,7 @@ class KLSchemeTests(KLStateTests):
         assert ramp[0] >= 0, f"the warm-up begins at {ramp[0]}"
         assert ramp[-1] == target, f"the warm-up ends at {ramp[-1]}, the weight is {target}"
 
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_the_weight_is_that_of_the_options_and_effective_weights_follow(
         self, data: st.DataObject
     ) -> None:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
@@ -17,7 +16,13 @@ from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, not_examined
+from denoisplit.testing.suite import (
+    ComponentTests,
+    examples,
+    in_two_and_three_dimensions,
+    not_examined,
+    tried,
+)
 
 _COUNTS = "counts"
 """A score whose unit contains this word changes with the units of the images."""
@@ -63,8 +68,7 @@ class MetricTests(ComponentTests):
         return [float(value) for value in found]
 
     @in_two_and_three_dimensions
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_every_image_has_a_number(self, rank: int, data: st.DataObject, seed: int) -> None:
         """Images and stacks; for a single image, ``scores`` agrees with ``score``."""
         metric = self.metric(data.draw(self.options()))
@@ -76,8 +80,7 @@ class MetricTests(ComponentTests):
             "score and scores differ for an image that is alone"
         )
 
-    @law(1)
-    @given(data=st.data(), seed=seeds())
+    @tried(1, data=st.data(), seed=seeds())
     def test_images_with_counts_below_zero_have_a_number(self, data: st.DataObject, seed: int) -> None:
         """Where the background was subtracted, or read noise is more than the light."""
         metric = self.metric(data.draw(self.options()))
@@ -88,8 +91,7 @@ class MetricTests(ComponentTests):
         found = self.scores(metric, truths, predictions)
         assert all(map(math.isfinite, found)), "counts below zero have a score that is not finite"
 
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_better_predictions_score_better(self, data: st.DataObject, seed: int) -> None:
         """The truth itself scores best, and every tenfold of the noise scores worse."""
         metric = self.metric(data.draw(self.options()))
@@ -105,8 +107,7 @@ class MetricTests(ComponentTests):
         )
 
     @in_two_and_three_dimensions
-    @law(1)
-    @given(data=st.data(), seed=seeds())
+    @tried(1, data=st.data(), seed=seeds())
     def test_no_error_is_better_than_none(self, rank: int, data: st.DataObject, seed: int) -> None:
         """Neither a constant too much nor too little, nor noise at either end of an axis, which shows."""
         metric = self.metric(data.draw(self.options()))
@@ -129,8 +130,7 @@ class MetricTests(ComponentTests):
                 f"noise at the {'end' if last else 'beginning'} of axis {'zyx'[axis]} does not count"
             )
 
-    @law(1)
-    @given(data=st.data(), seed=seeds())
+    @tried(1, data=st.data(), seed=seeds())
     def test_the_order_of_images_does_not_matter(self, data: st.DataObject, seed: int) -> None:
         """Every image keeps its number."""
         metric = self.metric(data.draw(self.options()))
@@ -143,8 +143,7 @@ class MetricTests(ComponentTests):
             _FITTED,
         )
 
-    @law(2)
-    @given(data=st.data(), seed=seeds(), scale=st.sampled_from([1e-2, 37.0]))
+    @tried(2, data=st.data(), seed=seeds(), scale=st.sampled_from([1e-2, 37.0]))
     def test_only_scores_in_counts_know_units(self, data: st.DataObject, seed: int, scale: float) -> None:
         """Images in other units have the same score, unless its unit has counts in it."""
         metric = self.metric(data.draw(self.options()))
@@ -155,8 +154,7 @@ class MetricTests(ComponentTests):
         what = f"other units of the images change a score in {metric.unit or 'no unit'}"
         _close(other, self.scores(metric, truths, predictions), what, _FITTED)
 
-    @law(1)
-    @given(data=st.data(), seed=seeds())
+    @tried(1, data=st.data(), seed=seeds())
     def test_images_are_looked_at_only(self, data: st.DataObject, seed: int) -> None:
         """Nothing is overwritten, remembered or drawn, and single precision serves."""
         metric = self.metric(data.draw(self.options()))

@@ -3,11 +3,9 @@
 import itertools
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
 
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 from torch import Tensor
@@ -17,7 +15,7 @@ from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.noise_model_laws.noise_model_cameras import NoiseModelCameraTests
 from denoisplit.testing.noise_model_laws.noise_model_numbers import NoiseModelNumberTests
 from denoisplit.testing.strategies import uniform
-from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
+from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, tried
 
 _FAR = 60.0
 """Standard deviations."""
@@ -31,8 +29,6 @@ _SMOOTH, _STEPS = 1e-3, 0.01
 
 class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
     """Laws of noise models: a true density, finite everywhere, that agrees with its samples and moments."""
-
-    kind: ClassVar[str] = "noise_model"
 
     @in_two_and_three_dimensions
     def test_the_density_integrates_to_one(self, rank: int) -> None:
@@ -73,8 +69,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
                 assert p > 1e-6, f"samples do not follow the density (Kolmogorov-Smirnov p = {p:.2g})"
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data(), seed=st.integers(0, 99))
+    @tried(8, data=st.data(), seed=st.integers(0, 99))
     def test_samples_have_the_declared_mean_and_variance(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
@@ -90,8 +85,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         )
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data(), seed=st.integers(0, 99))
+    @tried(8, data=st.data(), seed=st.integers(0, 99))
     def test_samples_come_from_the_generator_alone(self, rank: int, data: st.DataObject, seed: int) -> None:
         """The same generator gives the same samples, and the global ones are left alone."""
         model, signal = self.drawn(data), self.signals(rank)
@@ -105,8 +99,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-    @law(8)
-    @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]), far=st.sampled_from([0.0, -1e4, 1e5]))
+    @tried(8, data=st.data(), side=st.sampled_from([-1.0, 1.0]), far=st.sampled_from([0.0, -1e4, 1e5]))
     def test_value_and_gradient_are_finite_far_away(
         self, rank: int, dtype: torch.dtype, data: st.DataObject, side: float, far: float
     ) -> None:
@@ -124,8 +117,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         assert bool(gradient.isfinite().all()), "the gradient is not finite"
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]))
+    @tried(8, data=st.data(), side=st.sampled_from([-1.0, 1.0]))
     def test_far_away_is_unlikely_and_has_a_gradient(
         self, rank: int, data: st.DataObject, side: float
     ) -> None:
@@ -141,8 +133,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         assert bool((near > far).all()), "an observation far away is likelier than one at the signal"
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_a_pixel_knows_nothing_of_other_pixels_and_channels(self, rank: int, data: st.DataObject) -> None:
         """The likelihood of a pixel depends on its own signal and observation."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
@@ -197,8 +188,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             assert_close(after, before, f"a {name} that is NaN has an effect on other pixels")
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_the_shape_of_the_image_does_not_matter(self, rank: int, data: st.DataObject) -> None:
         """The same pixels in another arrangement, side by side with a copy, or in another batch."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
@@ -249,8 +239,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             )
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_the_variance_of_the_signal_is_a_share_of_every_pixel(
         self, rank: int, data: st.DataObject
     ) -> None:

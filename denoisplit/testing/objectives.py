@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final
 import attrs
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -19,7 +18,13 @@ from denoisplit.core.network.objective_terms import ObjectiveTerm
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, assert_close, examples, in_two_and_three_dimensions, law
+from denoisplit.testing.suite import (
+    ComponentTests,
+    assert_close,
+    examples,
+    in_two_and_three_dimensions,
+    tried,
+)
 
 _MEANS: Final = (40.0, 90.0, 15.0)
 _STDS: Final = (30.0, 80.0, 20.0)
@@ -77,8 +82,7 @@ class ObjectiveTests(ComponentTests):
 
     @in_two_and_three_dimensions
     @channels_of_mixed
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_the_term_is_a_scalar_with_a_gradient_to_the_signal(
         self, rank: int, channels: int, mode: str, data: st.DataObject, seed: int
     ) -> None:
@@ -135,8 +139,7 @@ class ObjectiveTests(ComponentTests):
             f"all, or have an option that chooses"
         )
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_the_term_is_a_mean_over_images(self, data: st.DataObject, seed: int) -> None:
         """Their order does not matter, and a batch twice over has the same term."""
         objective, batch = self.objective(data.draw(self.options())), self.batch(seed)
@@ -145,8 +148,7 @@ class ObjectiveTests(ComponentTests):
         twice = objective(*(torch.cat([x, x]) for x in batch))
         assert_close(twice, expected, "a batch twice over has another term")
 
-    @law(3)
-    @given(data=st.data(), seed=seeds(), scale=st.sampled_from([0.01, 40.0]))
+    @tried(3, data=st.data(), seed=seeds(), scale=st.sampled_from([0.01, 40.0]))
     def test_the_term_has_no_unit(self, data: st.DataObject, seed: int, scale: float) -> None:
         """Images, statistics and offset in other units change nothing: it stands beside nats per pixel."""
         options, batch = data.draw(self.options()), self.batch(seed)
@@ -160,8 +162,7 @@ class ObjectiveTests(ComponentTests):
 
     @in_two_and_three_dimensions
     @channels_of_mixed
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_a_term_of_the_mixture_is_zero_where_the_channels_add_up(
         self, rank: int, channels: int, mode: Any, data: st.DataObject, seed: int
     ) -> None:
@@ -178,8 +179,7 @@ class ObjectiveTests(ComponentTests):
                 f"the term is not above zero where the mixed image has {more:+g} counts"
             )
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_the_batch_is_looked_at_only(self, data: st.DataObject, seed: int) -> None:
         """Nothing is overwritten, remembered or drawn."""
         objective, batch = self.objective(data.draw(self.options())), self.batch(seed)
@@ -192,8 +192,7 @@ class ObjectiveTests(ComponentTests):
         objective(*self.batch(seed + 1))
         assert torch.equal(objective(*batch), first), "a second time gives another term"
 
-    @law(5)
-    @given(data=st.data())
+    @tried(5, data=st.data())
     def test_it_has_a_weight_and_nothing_to_train(self, data: st.DataObject) -> None:
         """The weight is that of the options; parameters would not be trained."""
         options = data.draw(self.options())

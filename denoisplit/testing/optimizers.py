@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Final
 import attrs
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.optim import Optimizer as Stepping
@@ -15,7 +14,7 @@ from denoisplit.core.training.optimizer import Optimizer, trainable
 from denoisplit.core.training.steps.trial_network import TrialNetwork
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, assert_equal, examples, law, through_a_file
+from denoisplit.testing.suite import ComponentTests, assert_equal, examples, through_a_file, tried
 
 _SHAPES: Final = ((4, 3, 3, 3), (5, 2), (4,), ())
 """Shapes of weights: convolutions, matrices, biases, and single numbers."""
@@ -63,8 +62,7 @@ class OptimizerTests(ComponentTests):
                 weight.grad = weight.detach() + 0.1 * noise
             stepping.step()
 
-    @law(10)
-    @given(data=st.data(), seed=seeds())
+    @tried(10, data=st.data(), seed=seeds())
     def test_steps_lead_downhill(self, data: st.DataObject, seed: int) -> None:
         """Every weight, whatever its shape, comes nearer to the bottom of a bowl."""
         weights = self.weights(seed)
@@ -77,8 +75,7 @@ class OptimizerTests(ComponentTests):
                 f"weights of shape {shape} do not come down"
             )
 
-    @law(5)
-    @given(data=st.data(), seed=seeds())
+    @tried(5, data=st.data(), seed=seeds())
     def test_the_schedule_has_its_say(self, data: st.DataObject, seed: int) -> None:
         """The rate is in every group; one of zero moves nothing, half of it half as far at the first step."""
         options, weights = data.draw(self.options()), self.weights(seed)
@@ -102,8 +99,7 @@ class OptimizerTests(ComponentTests):
             "half of the learning rate does not move weights half as far"
         )
 
-    @law(5)
-    @given(data=st.data(), seed=seeds())
+    @tried(5, data=st.data(), seed=seeds())
     def test_a_training_that_goes_on_is_one_that_never_stopped(self, data: st.DataObject, seed: int) -> None:
         """Bit for bit, from a state that a file of plain numbers and tensors can hold."""
         options, weights = data.draw(self.options()), self.weights(seed)
@@ -118,8 +114,7 @@ class OptimizerTests(ComponentTests):
         for one, other in zip(weights, others, strict=True):
             assert_equal(other.detach(), one.detach(), "a training that goes on gives other weights")
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_steps_are_functions_of_weights_and_gradients(self, data: st.DataObject, seed: int) -> None:
         """Nothing is drawn at random or shared with another training, and gradients are not overwritten."""
         options, found = data.draw(self.options()), []
@@ -132,8 +127,7 @@ class OptimizerTests(ComponentTests):
         for one, other in zip(*found, strict=True):
             assert_equal(other, one, "a second training gives other weights")
 
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_weights_without_a_gradient_stay(self, data: st.DataObject) -> None:
         """For example those of parts of the network that a step does not use."""
         weights, kept = self.weights(), self.weights()[0]
@@ -143,8 +137,7 @@ class OptimizerTests(ComponentTests):
         stepping.step()
         assert_equal(weights[0].detach(), kept.detach(), "weights without a gradient move")
 
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_the_trainable_weights_of_a_network_are_updated(self, data: st.DataObject) -> None:
         """All of them, each in one group at the given rate or a share of it, and no frozen one."""
         optimizer, network = self.optimizer(data.draw(self.options())), TrialNetwork()

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final
 import attrs
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.optim import SGD
@@ -18,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from denoisplit.core.errors import SpecError
 from denoisplit.core.training.schedule import Better, Schedule, after_step, after_validation
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
-from denoisplit.testing.suite import ComponentTests, examples, law, tensor, through_a_file, usable
+from denoisplit.testing.suite import ComponentTests, examples, tensor, through_a_file, tried, usable
 
 _RATE: Final = 0.01
 _STEPS: Final = 60
@@ -80,8 +79,7 @@ class ScheduleTests(ComponentTests):
         return options[-1]
 
     @pytest.mark.parametrize("course", COURSES)
-    @law(10)
-    @given(data=st.data())
+    @tried(10, data=st.data())
     def test_rates_are_between_zero_and_the_learning_rate(self, course: str, data: st.DataObject) -> None:
         """And the first step has one above zero."""
         found = self.rates(self.over(self.usable(data)), COURSES[course])
@@ -93,8 +91,7 @@ class ScheduleTests(ComponentTests):
         assert found[0] > 0, "the first step has a rate of zero"
 
     @pytest.mark.parametrize("course", COURSES)
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_rates_are_shares_of_the_learning_rate(self, course: str, data: st.DataObject) -> None:
         """Half of the learning rate is half of every rate."""
         options = self.usable(data)
@@ -103,8 +100,7 @@ class ScheduleTests(ComponentTests):
         assert apart < 1e-4 * _RATE, f"rates are no shares of the learning rate (apart by {apart:.3g})"
 
     @pytest.mark.parametrize("course", COURSES)
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_higher_values_are_better_where_they_are(self, course: str, data: st.DataObject) -> None:
         """The same training, judged by a value that rises where another falls, has the same rates."""
         options = self.usable(data)
@@ -115,8 +111,7 @@ class ScheduleTests(ComponentTests):
         assert not where, f"values that rise give other rates, from step {where[0]} on"
 
     @pytest.mark.parametrize("course", COURSES)
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_a_training_that_goes_on_is_one_that_never_stopped(
         self, course: str, data: st.DataObject
     ) -> None:
@@ -134,8 +129,7 @@ class ScheduleTests(ComponentTests):
             found = self.rates(resumed, COURSES[course], range(stop, _STEPS))
             assert found == expected[stop:], f"a training that goes on from step {stop} has other rates"
 
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_it_changes_rates_alone(self, data: st.DataObject) -> None:
         """Weights and the other settings of the optimiser stay."""
         optimizer, scheduler = self.over(self.usable(data))
@@ -144,8 +138,7 @@ class ScheduleTests(ComponentTests):
         assert bool((group["params"][0] == 1).all()), "weights are changed"
         assert group["momentum"] == 0.5, "the momentum is changed"
 
-    @law(5)
-    @given(data=st.data())
+    @tried(5, data=st.data())
     def test_it_ends_low_where_it_says_so(self, data: st.DataObject) -> None:
         """However the validations go; and if it does not say so, some course does not end low."""
         options = self.usable(data)

@@ -36,6 +36,7 @@ _DRAWS: Final = 20
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _Built = TypeVar("_Built")
+_Law = Callable[..., None]
 
 in_two_and_three_dimensions = pytest.mark.parametrize("rank", RANKS, ids=["2d", "3d"])
 
@@ -51,6 +52,16 @@ def law(examples: int) -> settings:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
+
+
+def tried(examples: int, /, **drawn: st.SearchStrategy[Any]) -> Callable[[_Law], _Law]:
+    """Try a law with some examples of its arguments.
+
+    Args:
+        examples: number of examples.
+        drawn: what each argument is drawn from.
+    """
+    return lambda test: law(examples)(given(**drawn)(test))
 
 
 NOT_EXAMINED: Final = "not examined: "

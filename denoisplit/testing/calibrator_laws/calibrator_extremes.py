@@ -1,7 +1,5 @@
 """Laws of calibrators about fields that are unusual: a std that is the same everywhere, and few pixels."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from denoisplit.core.arrays import Float64Array
@@ -23,8 +21,6 @@ _OFF = 0.12
 
 class ExtremeTests(SumTests):
     """Laws of fields without any structure in their predicted std."""
-
-    kind: ClassVar[str] = "calibrator"
 
     @in_two_and_three_dimensions
     def test_a_std_that_is_the_same_everywhere_becomes_that_of_the_errors(self, rank: int) -> None:

@@ -1,17 +1,16 @@
 """The law of calibrators about the precision of their arrays."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.testing.calibrator_laws.sum_calibrators import Held, SumTests
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import in_two_and_three_dimensions, law
+from denoisplit.testing.suite import in_two_and_three_dimensions, tried
 
 _ROUNDED: Final = 1e-3
 """Relative error of a std in single precision; pixels at the edges of bins may be off by more."""
@@ -22,12 +21,9 @@ _LEVEL: Final = 0.9
 class PrecisionTests(SumTests):
     """Laws of arrays in single and in double precision."""
 
-    kind: ClassVar[str] = "calibrator"
-
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_std_and_intervals_have_the_type_of_the_arrays(
         self, rank: int, dtype: type[np.floating], data: st.DataObject, seed: int
     ) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import erf, ndtri
 from scipy.stats import qmc
@@ -23,7 +22,7 @@ from denoisplit.core.network.interfaces import (
 )
 from denoisplit.testing.calibrator_laws.sum_calibrators import SumTests, even_errors
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import law
+from denoisplit.testing.suite import tried
 
 _PIXELS = 400
 _CHOICES = 64
@@ -41,8 +40,7 @@ _ALONE, _BESIDE, _SQUARED = "alone", "beside training fields", "with squared err
 class FieldTests(SumTests):
     """Laws of calibrators for which the field is the unit; they do not apply to others."""
 
-    @law(2)
-    @given(seed=seeds())
+    @tried(2, seed=seeds())
     def test_intervals_cover_new_fields_as_often_as_they_say(self, seed: int) -> None:
         """On average over choices of three fields and over new ones, where the sizes of errors differ.
 
@@ -58,8 +56,7 @@ class FieldTests(SumTests):
                     f"new ones"
                 )
 
-    @law(1)
-    @given(seed=seeds())
+    @tried(1, seed=seeds())
     def test_training_fields_with_such_errors_make_it_vary_less(self, seed: int) -> None:
         """If the calibrator asks for any: choices of three fields differ less in their intervals."""
         calibrator = self.of_fields(self.calibrator(self.defaults()))
@@ -72,8 +69,7 @@ class FieldTests(SumTests):
                 f"with {_SEEN} training fields, half-widths of {level:g} vary {both / alone:.0%} as much"
             )
 
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_intervals_cover_the_fields_of_the_fit_where_one_is_unlike(
         self, data: st.DataObject, seed: int
     ) -> None:
@@ -93,8 +89,7 @@ class FieldTests(SumTests):
                     f"intervals of {level:g} cover {covered:.3f} of the pixels of their own fields"
                 )
 
-    @law(2)
-    @given(data=st.data(), seed=seeds(), scale=st.sampled_from([0.01, 100.0]))
+    @tried(2, data=st.data(), seed=seeds(), scale=st.sampled_from([0.01, 100.0]))
     def test_a_field_whose_errors_may_be_none_has_no_unit(
         self, data: st.DataObject, seed: int, scale: float
     ) -> None:
@@ -111,8 +106,7 @@ class FieldTests(SumTests):
         one, two = (self.half_width(calibrator, calibrator.fit_fields(x), 0.9) for x in (squared, other))
         assert abs(scale * two / one - 1) < 1e-6, "in another unit of the std, the interval is another"
 
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_a_large_field_counts_like_a_small_one(self, data: st.DataObject, seed: int) -> None:
         """Ten times as many pixels of a field tell nothing about other fields."""
         calibrator = self.of_fields(self.drawn(data))
@@ -123,8 +117,7 @@ class FieldTests(SumTests):
         ]
         assert abs(half[1] / half[0] - 1) < 0.05, "a larger field counts for more"
 
-    @law(3)
-    @given(data=st.data(), seed=seeds(), times=st.sampled_from([0.1, 0.2, 6.0]))
+    @tried(3, data=st.data(), seed=seeds(), times=st.sampled_from([0.1, 0.2, 6.0]))
     def test_training_fields_do_not_decide(self, data: st.DataObject, seed: int, times: float) -> None:
         """Errors of quite another size where the network was trained say little about those elsewhere."""
         calibrator = self.of_fields(self.drawn(data))

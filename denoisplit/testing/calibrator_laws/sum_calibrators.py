@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
@@ -15,7 +14,7 @@ from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, SumCalibrator
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, accepted, law, refusing
+from denoisplit.testing.suite import ComponentTests, accepted, refusing, tried
 
 _SUMS = 300
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
@@ -98,8 +97,7 @@ class SumTests(ComponentTests):
         low, high = calibrator.interval(fitted, held.mean, held.std, ONE_STD)
         return (np.asarray(high, dtype=np.float64) - low) / 2
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_intervals_of_sums_cover_as_often_as_they_say(self, data: st.DataObject, seed: int) -> None:
         """At every size with its own error, in every channel; for calibrators of sums."""
         calibrator = self.of_sums(data)
@@ -120,8 +118,7 @@ class SumTests(ComponentTests):
                         f"intervals of {level:g} of sums over {parts[0].pixels} pixels cover {covered:.3f}"
                     )
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_the_std_of_sums_is_that_of_their_errors(self, data: st.DataObject, seed: int) -> None:
         """At every size with its own error and in between, from a truth and from squared errors."""
         calibrator = self.of_sums(data)
@@ -144,8 +141,7 @@ class SumTests(ComponentTests):
                     assert std > last, "the std does not grow with the error"
                     last = std
 
-    @law(3)
-    @given(data=st.data(), seed=seeds())
+    @tried(3, data=st.data(), seed=seeds())
     def test_sums_of_other_sizes_do_not_hold(self, data: st.DataObject, seed: int) -> None:
         """An interval that was not checked is not said to hold, and there is a reason."""
         calibrator = self.of_sums(data)
@@ -161,8 +157,7 @@ class SumTests(ComponentTests):
             assert not larger.holds, "sums over regions of another size are said to hold"
             assert larger.note, "there is no reason why sums over regions of another size do not hold"
 
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_a_sum_without_a_calibration_is_refused(self, data: st.DataObject, seed: int) -> None:
         """Of a channel too many, at an impossible level, and with the calibration of another calibrator."""
         calibrator = self.of_sums(data)
@@ -177,8 +172,7 @@ class SumTests(ComponentTests):
             with refusing(CalibrationError):
                 calibrator.sum_interval(found, channel=channel, pixels=pixels, level=level)
 
-    @law(2)
-    @given(data=st.data(), seed=seeds())
+    @tried(2, data=st.data(), seed=seeds())
     def test_a_field_in_planes_is_one_field(self, data: st.DataObject, seed: int) -> None:
         """Sums of the planes of a field are left out together, and calibrate like those of the field."""
         calibrator = self.of_sums(data)
@@ -190,8 +184,7 @@ class SumTests(ComponentTests):
             for name, numbers in one.parameters.items():
                 assert np.allclose(two.parameters[name], numbers, rtol=1e-9), f"planes have another {name}"
 
-    @law(2)
-    @given(data=st.data(), seed=seeds(), larger=st.sampled_from([8.0, 20.0]))
+    @tried(2, data=st.data(), seed=seeds(), larger=st.sampled_from([8.0, 20.0]))
     def test_fields_that_are_unlike_do_not_hold(self, data: st.DataObject, seed: int, larger: float) -> None:
         """Where the errors of a field are of another size, no sum is said to hold, and why."""
         calibrator = self.of_sums(data)

@@ -4,7 +4,7 @@ import tempfile
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from unittest import mock
 
 import attrs
@@ -33,8 +33,6 @@ _SORTS: Final = 6
 
 class ContentTests(SimulationTests):
     """Laws of the contents of fields, compared with their files."""
-
-    kind: ClassVar[str] = "dataset"
 
     def test_pixels_are_counts_of_the_files(self) -> None:
         """Never beyond the smallest or largest number in them, also in means; for denoisplit's own."""

@@ -11,7 +11,6 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError, ImageError
@@ -26,8 +25,8 @@ from denoisplit.testing.suite import (
     ComponentTests,
     examples,
     in_two_and_three_dimensions,
-    law,
     not_examined,
+    tried,
     usable,
 )
 
@@ -113,8 +112,7 @@ class FieldTests(ComponentTests):
             pytest.skip("it makes images of its own, of as many dimensions as it likes")
         return self.dataset(options).fields()
 
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_clean_references_are_what_the_noise_was_added_to(self, data: st.DataObject) -> None:
         """Observations average to the clean reference, in the same counts; repeats are further exposures."""
         with self.drawn(data, 2) as options:

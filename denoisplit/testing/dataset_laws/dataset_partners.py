@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -38,8 +38,6 @@ _MISTAKES: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 class PartnerTests(FieldTests):
     """Laws of images that belong together; of folders whose images have partners, for denoisplit's own."""
-
-    kind: ClassVar[str] = "dataset"
 
     @property
     def partners(self) -> Partners | None:

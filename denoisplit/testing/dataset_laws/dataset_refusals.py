@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -42,8 +42,6 @@ _WRONG_LINES: Final = (
 
 class RefusalTests(PartnerTests):
     """Laws of what a data set refuses, in one line."""
-
-    kind: ClassVar[str] = "dataset"
 
     def refused(self, action: Callable[[], object], what: str) -> None:
         """Check that an error of denoisplit of one line is raised."""

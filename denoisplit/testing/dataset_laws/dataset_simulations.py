@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -31,8 +31,6 @@ _LIGHT: Final = ("photons", "background", "gain", "offset")
 
 class SimulationTests(RefusalTests):
     """Laws of simulations."""
-
-    kind: ClassVar[str] = "dataset"
 
     def test_simulated_light_is_as_told(self) -> None:
         """For denoisplit's own with ``photons`` (of the 99th percentile), background, gain and offset.

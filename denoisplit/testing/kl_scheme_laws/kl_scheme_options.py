@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal
@@ -37,7 +36,7 @@ from denoisplit.testing.suite import (
     assert_equal,
     examples,
     in_two_and_three_dimensions,
-    law,
+    tried,
 )
 
 _CHANNELS = 2
@@ -83,8 +82,7 @@ class KLOptionTests(ComponentTests):
         return found
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
+    @tried(3, data=st.data())
     def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject) -> None:
         """With respect to posterior, prior and sample, in training."""
         scheme, drawn = self.drawn(data).train(), data.draw(levels(rank, batch=2))
@@ -160,8 +158,7 @@ class KLOptionTests(ComponentTests):
             wanted = [float(inside[number].sum()) * expected for number in numbers]
             assert counted == pytest.approx(wanted), f"latents {numbers} count {counted} nats, not {wanted}"
 
-    @law(4)
-    @given(data=st.data())
+    @tried(4, data=st.data())
     def test_a_closed_form_needs_no_sample(self, data: st.DataObject) -> None:
         """An option ``analytic`` says whether the divergence is that of the distributions or of a draw."""
         if "analytic" not in self._names():

@@ -6,14 +6,13 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal
 
 from denoisplit.core.network.latent import Level
 from denoisplit.testing.kl_scheme_laws.kl_scheme_options import KLOptionTests, divergences, learn
 from denoisplit.testing.strategies import levels, unit_levels
-from denoisplit.testing.suite import accepted, assert_close, law
+from denoisplit.testing.suite import accepted, assert_close, tried
 
 _STEPS = 4
 _SAME = 1e-4
@@ -23,8 +22,7 @@ _SAME = 1e-4
 class KLStateTests(KLOptionTests):
     """Laws of schemes that observe training steps; they hold for others, too."""
 
-    @law(3)
-    @given(data=st.data(), steps=st.integers(0, 4))
+    @tried(3, data=st.data(), steps=st.integers(0, 4))
     def test_what_is_learned_is_saved(self, data: st.DataObject, steps: int) -> None:
         """A scheme that is saved and loaded goes on as before; one without state learns nothing."""
         options, drawn = data.draw(self.options()), data.draw(levels(2))
@@ -45,8 +43,7 @@ class KLStateTests(KLOptionTests):
             for one in (scheme, other):
                 learn(one, step)
 
-    @law(3)
-    @given(data=st.data(), steps=st.integers(1, 4))
+    @tried(3, data=st.data(), steps=st.integers(1, 4))
     def test_what_was_learned_leaves_the_gradient_that_of_the_rate(
         self, data: st.DataObject, steps: int
     ) -> None:
@@ -70,8 +67,7 @@ class KLStateTests(KLOptionTests):
         assert bool(found[0].isfinite()), "the gradient of the rate is not finite"
         assert_close(found[1], found[0], "a step that is told after a rate changes the gradient of that rate")
 
-    @law(3)
-    @given(data=st.data(), away=st.floats(0.1, 2.0))
+    @tried(3, data=st.data(), away=st.floats(0.1, 2.0))
     def test_a_target_of_the_distortion_is_kept(self, data: st.DataObject, away: float) -> None:
         """An option ``distortion`` is recognised by its name: above it the rate gets cheaper, below dearer.
 

@@ -10,7 +10,6 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -24,9 +23,9 @@ from denoisplit.testing.suite import (
     assert_close,
     assert_equal,
     in_two_and_three_dimensions,
-    law,
     one_line,
     refusing,
+    tried,
 )
 
 _AS_LIKELY = 0.01
@@ -113,8 +112,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             model.fit([_wrong(one, mistake) for one in self.pairs(4000)], seed=0)
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_numbers_survive_saving(self, rank: int, data: st.DataObject) -> None:
         """A new noise model with the saved state of a network needs no fit and gives the same likelihood."""
         options = data.draw(st.sampled_from(self.chosen()))

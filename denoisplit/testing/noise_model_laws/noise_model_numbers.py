@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -29,8 +28,8 @@ from denoisplit.testing.suite import (
     assert_equal,
     examples,
     in_two_and_three_dimensions,
-    law,
     not_examined,
+    tried,
 )
 
 _UNIT, _OTHER_UNIT = 1000.0, 0.05
@@ -51,8 +50,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
     """Laws of numbers: derivatives are correct, half precision does no harm, and no option is idle."""
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data(), far=st.sampled_from([1.0, 4.0]))
+    @tried(8, data=st.data(), far=st.sampled_from([1.0, 4.0]))
     def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject, far: float) -> None:
         """Of the likelihood with respect to observation, signal and predicted maps, and of the variance."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
@@ -77,8 +75,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
         assert_derivative(variance, (signal, *extra), "the derivative of the variance")
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_trainable_parameters_have_true_derivatives(self, rank: int, data: st.DataObject) -> None:
         """The parameters that are trained with the network."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
@@ -98,8 +95,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_half_precision_is_only_that_of_the_arguments(
         self, rank: int, half: torch.dtype, data: st.DataObject
     ) -> None:
@@ -138,8 +134,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
             assert values.dtype == torch.float32, f"{name} is in {values.dtype} for images in float32"
 
     @in_two_and_three_dimensions
-    @law(8)
-    @given(data=st.data())
+    @tried(8, data=st.data())
     def test_arguments_stay_as_they_are(self, rank: int, data: st.DataObject) -> None:
         """Arguments are not overwritten."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
