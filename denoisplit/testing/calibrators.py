@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
-from denoisplit.core.network.interfaces import Calibration, FieldSums, MeanCalibrator, SumCalibrator
+from denoisplit.core.network.interfaces import Calibration, MeanCalibrator, SumCalibrator
 from denoisplit.testing.calibrator_laws.calibrator_extremes import ExtremeTests
 from denoisplit.testing.calibrator_laws.calibrator_precision import PrecisionTests
 from denoisplit.testing.calibrator_laws.field_calibrators import FieldTests
-from denoisplit.testing.calibrator_laws.sum_calibrators import Held
+from denoisplit.testing.calibrator_laws.sum_calibrators import Held, cut
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
@@ -194,7 +194,7 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
                 fitted.append(calibrator.fit_regions(fields))
                 for few in range(9, 13):
                     with suppress(CalibrationError):
-                        fitted.append(calibrator.fit_regions([[_first(sums, few) for sums in fields[0]]]))
+                        fitted.append(calibrator.fit_regions([[cut(sums, slice(few)) for sums in fields[0]]]))
             return tuple(
                 (f"{n}:{name}", torch.as_tensor(np.asarray(numbers, dtype=np.float64)))
                 for n, one in enumerate(fitted)
@@ -272,11 +272,6 @@ class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
         held.std.flat[3] = wrong
         with refusing(CalibrationError):
             self.fit(calibrator, held)
-
-
-def _first(sums: FieldSums, count: int) -> FieldSums:
-    truth = None if sums.truth is None else sums.truth[:, :count]
-    return attrs.evolve(sums, mean=sums.mean[:, :count], std=sums.std[:, :count], truth=truth)
 
 
 def _close(found: Float64Array, expected: Float64Array, what: str) -> None:

@@ -20,7 +20,7 @@ from denoisplit.core.network.interfaces import (
     FieldSums,
     IntervalCalibrator,
 )
-from denoisplit.testing.calibrator_laws.sum_calibrators import SumTests, even_errors
+from denoisplit.testing.calibrator_laws.sum_calibrators import SumTests, even_errors, scaled, without_truth
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import tried
 
@@ -77,7 +77,7 @@ class FieldTests(SumTests):
         calibrator = self.of_fields(self.drawn(data))
         sizes = np.array([3.0, *np.linspace(0.9, 1.1, 11)])
         fields = [made_field(size, seed + number) for number, size in enumerate(sizes)]
-        squared = [attrs.evolve(one, truth=None, squares=_squared(one)) for one in fields]
+        squared = without_truth(fields)
         for those in (fields, squared):
             if those is squared and not self.takes_squares(calibrator, squared):
                 continue
@@ -96,7 +96,7 @@ class FieldTests(SumTests):
         """Squared errors that are below zero on average, in another unit of the std, tell as much."""
         calibrator = self.of_fields(self.drawn(data))
         fields = [made_field(1.0, seed + number) for number in range(4)]
-        squared = [attrs.evolve(one, truth=None, squares=_squared(one)) for one in fields]
+        squared = without_truth(fields)
         if not self.takes_squares(calibrator, squared):
             return
         none = squared[0]
@@ -152,10 +152,10 @@ class FieldTests(SumTests):
         fields = [made_field(1.0, seed + number) for number in range(_HELD + _SEEN)]
         found: dict[str, list[list[float]]] = {_ALONE: [], _BESIDE: [], _SQUARED: []}
         for choice in _USUAL * np.exp(_APART * drawn.clip(-4, 4)):
-            every = [_larger(field, size) for field, size in zip(fields, choice, strict=True)]
+            every = [scaled(field, size) for field, size in zip(fields, choice, strict=True)]
             held = every[:_HELD]
             seen = [attrs.evolve(field, seen=True) for field in every[_HELD:]][: calibrator.most_seen]
-            squared = [attrs.evolve(one, truth=None, squares=_squared(one)) for one in held]
+            squared = without_truth(held)
             for what, those in ((_ALONE, held), (_BESIDE, held + seen), (_SQUARED, squared)):
                 if what == _SQUARED and not self.takes_squares(calibrator, squared):
                     continue
@@ -186,23 +186,6 @@ class FieldTests(SumTests):
         fields = [made_field(size, number) for number, size in enumerate((0.7, 1.0, 1.5))]
         seen = [attrs.evolve(made_field(0.8 + number / 50, number), seen=True) for number in range(40)]
         return (calibrator.fit_fields([*fields, *seen[: calibrator.most_seen]]),)
-
-
-def _larger(field: FieldSums, size: float) -> FieldSums:
-    """Return a field with errors that are ``size`` times as large."""
-    return attrs.evolve(field, truth=field.mean + size * _error(field))
-
-
-def _squared(field: FieldSums) -> Float64Array:
-    squares: Float64Array = _error(field) ** 2
-    return squares
-
-
-def _error(field: FieldSums) -> Float64Array:
-    if field.truth is None:
-        raise ValueError("a field without a truth has no errors")
-    error: Float64Array = field.truth - field.mean
-    return error
 
 
 def made_field(size: float, seed: int, *, pixels: int = _PIXELS) -> FieldSums:

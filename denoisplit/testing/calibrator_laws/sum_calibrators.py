@@ -1,6 +1,7 @@
 """Test cases for calibrators, and their laws about sums over regions."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -16,7 +17,9 @@ from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, Field
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, accepted, refusing, tried
 
-_SUMS = 300
+_SUMS, _PLANE = 300, 100
+"""Numbers of sums in a field, and in the first of two planes of it."""
+
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
 _FACTORS = (1.7, 0.6)
 ONE_STD = math.erf(1 / math.sqrt(2))
@@ -123,8 +126,7 @@ class SumTests(ComponentTests):
         """At every size with its own error and in between, from a truth and from squared errors."""
         calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
-        squared = [[_squares(sums) for sums in field] for field in fields]
-        for given_fields in (fields, squared):
+        for given_fields in (fields, [without_truth(field) for field in fields]):
             fitted = calibrator.fit_regions(given_fields)
             for channel in range(2):
                 last = 0.0
@@ -147,7 +149,7 @@ class SumTests(ComponentTests):
         calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
         largest = max(calibrator.sides)
-        for given_fields in (fields, [[_squares(sums) for sums in field] for field in fields]):
+        for given_fields in (fields, [without_truth(field) for field in fields]):
             fitted = calibrator.fit_regions(given_fields)
             known, larger = (
                 calibrator.sum_interval(fitted, channel=0, pixels=pixels, level=0.9)
@@ -177,24 +179,23 @@ class SumTests(ComponentTests):
         """Sums of the planes of a field are left out together, and calibrate like those of the field."""
         calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(3)]
-        for given_fields in (fields, [[_squares(sums) for sums in field] for field in fields]):
-            planes = [[part for sums in field for part in _halves(sums)] for field in given_fields]
+        for given_fields in (fields, [without_truth(field) for field in fields]):
+            planes = [
+                [cut(sums, part) for sums in field for part in (slice(_PLANE), slice(_PLANE, None))]
+                for field in given_fields
+            ]
             one, two = (calibrator.fit_regions(each) for each in (given_fields, planes))
             assert one.parameters.keys() == two.parameters.keys(), "planes are calibrated for other sizes"
             for name, numbers in one.parameters.items():
                 assert np.allclose(two.parameters[name], numbers, rtol=1e-9), f"planes have another {name}"
 
-    @tried(2, data=st.data(), seed=seeds(), larger=st.sampled_from([8.0, 20.0]))
-    def test_fields_that_are_unlike_do_not_hold(self, data: st.DataObject, seed: int, larger: float) -> None:
+    @tried(2, data=st.data(), seed=seeds(), times=st.sampled_from([8.0, 20.0]))
+    def test_fields_that_are_unlike_do_not_hold(self, data: st.DataObject, seed: int, times: float) -> None:
         """Where the errors of a field are of another size, no sum is said to hold, and why."""
         calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
-        uneven = [
-            [_scaled(sums, 1.0 if number else larger) for sums in field]
-            for number, field in enumerate(fields)
-        ]
-        single = fields[:1]
-        for given_fields in (uneven, [[_squares(sums) for sums in field] for field in uneven], single):
+        uneven = [[scaled(sums, times) for sums in fields[0]], *fields[1:]]
+        for given_fields in (uneven, [without_truth(field) for field in uneven], fields[:1]):
             fitted = calibrator.fit_regions(given_fields)
             for side in calibrator.sides:
                 found = calibrator.sum_interval(fitted, channel=0, pixels=side**2, level=0.9)
@@ -220,29 +221,25 @@ class SumTests(ComponentTests):
         return made
 
 
-def _halves(sums: FieldSums) -> tuple[FieldSums, FieldSums]:
-    """Split sums into those of two planes."""
-    middle = sums.std.shape[1] // 3
-    cuts = (slice(0, middle), slice(middle, None))
-    return tuple(  # type: ignore[return-value]
-        attrs.evolve(
-            sums,
-            mean=sums.mean[:, cut],
-            std=sums.std[:, cut],
-            truth=None if sums.truth is None else sums.truth[:, cut],
-            squares=None if sums.squares is None else sums.squares[:, cut],
-        )
-        for cut in cuts
-    )
+def cut(sums: FieldSums, part: slice) -> FieldSums:
+    """Return the sums over a part of the regions."""
+    known = {name: getattr(sums, name) for name in ("mean", "std", "truth", "squares")}
+    cuts: dict[str, Any] = {name: None if one is None else one[:, part] for name, one in known.items()}
+    return attrs.evolve(sums, **cuts)
 
 
-def _scaled(sums: FieldSums, larger: float) -> FieldSums:
+def scaled(sums: FieldSums, size: float) -> FieldSums:
+    """Return sums with errors that are ``size`` times as large."""
+    return attrs.evolve(sums, truth=sums.mean + size * _errors(sums))
+
+
+def without_truth(fields: Sequence[FieldSums]) -> list[FieldSums]:
+    """Return fields, or sums of several sizes, of which only the squared errors are known."""
+    return [attrs.evolve(one, truth=None, squares=_errors(one) ** 2) for one in fields]
+
+
+def _errors(sums: FieldSums) -> Float64Array:
     if sums.truth is None:
         raise ValueError("sums without a truth have no errors")
-    return attrs.evolve(sums, truth=sums.mean + larger * (sums.truth - sums.mean))
-
-
-def _squares(sums: FieldSums) -> FieldSums:
-    if sums.truth is None:
-        raise ValueError("sums without a truth have no errors")
-    return attrs.evolve(sums, truth=None, squares=(sums.truth - sums.mean) ** 2)
+    errors: Float64Array = sums.truth - sums.mean
+    return errors

@@ -15,6 +15,7 @@ from denoisplit.core.images.bases import Image
 from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
 from denoisplit.testing.image_files.microscope_files import write_czi
 
+_file: Final = partial(Foreign, name="a.czi")
 _SCENES: Final = counts(2, 6, 5)
 _AXIS: Final = struct.Struct("<4siifi")
 """An axis as it is listed: name, start, size, coordinate, and size as stored."""
@@ -35,8 +36,8 @@ def _one_each(path: Path) -> None:
 def _scenes() -> Iterator[Foreign]:
     for number, name in enumerate(_NAMES):
         found = image(_SCENES[number], "yx", names=(name,))
-        yield Foreign(what=f"scene {number}", name="a.czi", write=_one_each, inside=str(number), image=found)
-    yield Foreign(what="scenes of different channels", name="a.czi", write=_one_each)
+        yield _file(what=f"scene {number}", write=_one_each, inside=str(number), image=found)
+    yield _file(what="scenes of different channels", write=_one_each)
 
 
 def _named() -> Iterator[Foreign]:
@@ -44,10 +45,9 @@ def _named() -> Iterator[Foreign]:
     for given, names in ((("left", "right"), ("left", "right")), (("cell", "cell"), ("0", "1"))):
         write = partial(_written, scenes=(one, two), names=given)
         for name, pixels in zip(names, _SCENES, strict=True):
-            found = image(pixels, "yx")
-            yield Foreign(what=f"{given}, {name}", name="a.czi", write=write, inside=name, image=found)
+            yield _file(what=f"{given}, {name}", write=write, inside=name, image=image(pixels, "yx"))
     write = partial(_written, scenes=(one, two), names=("left", "right"))
-    yield Foreign(what="no such scene", name="a.czi", write=write, inside="middle")
+    yield _file(what="no such scene", write=write, inside="middle")
 
 
 def _written(path: Path, scenes: tuple[Image, ...], names: tuple[str, ...]) -> None:
@@ -72,7 +72,7 @@ def _times() -> Iterator[Foreign]:
     for asked, seconds in (((in_ms,), 0.04), ((in_s,), 0.5), ((in_ms, in_s), 0.04), ((in_s, in_ms), 0.5)):
         units = ", then ".join(unit for unit, _ in asked)
         write, found = partial(_asked_for, asked=asked), image(_SCENES, "tyx", interval=seconds)
-        yield Foreign(what=f"an interval in {units}", name="a.czi", write=write, image=found)
+        yield _file(what=f"an interval in {units}", write=write, image=found)
 
 
 _LATE: Final = counts(2, 3, 4, 6, 5)
@@ -166,27 +166,23 @@ def _cut(path: Path) -> None:
 
 def _others() -> Iterator[Foreign]:
     one = image(_SCENES[0], "yx", names=_NAMES[:1])
-    yield Foreign(what="Y before X", name="a.czi", write=_columns_first, image=one)
+    yield _file(what="Y before X", write=_columns_first, image=one)
     write = partial(_described, pixels=_SCENES[0], change=_other_axes)
-    yield Foreign(what="no axis of channels", name="a.czi", write=write, inside="0", image=one)
+    yield _file(what="no axis of channels", write=write, inside="0", image=one)
     tall = counts(24, 5)
     write = partial(_described, pixels=tall, change=_several_planes)
     found = image(tall.reshape(3, 2, 4, 5), "tzyx", names=_NAMES[:1])
-    yield Foreign(what="a block of several planes", name="a.czi", write=write, image=found)
+    yield _file(what="a block of several planes", write=write, image=found)
     write = partial(_described, pixels=_SCENES, change=_first_without_time)
-    found = image(_SCENES, "tyx", names=_NAMES[:1])
-    yield Foreign(what="a frame without a time", name="a.czi", write=write, image=found)
-    yield Foreign(what="metadata without an end", name="a.czi", write=_cut, image=image(_SCENES, "cyx"))
-    yield Foreign(what="a name of two", name="a.czi", write=_half_named, image=image(_SCENES, "cyx"))
-    found = image(_SCENES[0], "yx")
-    yield Foreign(what="all axes", name="a.czi", write=_all_axes, image=found)
-    found = image(np.moveaxis(_LATE, 2, 1), "tczyx")
-    yield Foreign(what="a late start", name="a.czi", write=_from_there_on, image=found)
+    yield _file(what="a frame without a time", write=write, image=image(_SCENES, "tyx", names=_NAMES[:1]))
+    yield _file(what="metadata without an end", write=_cut, image=image(_SCENES, "cyx"))
+    yield _file(what="a name of two", write=_half_named, image=image(_SCENES, "cyx"))
+    yield _file(what="all axes", write=_all_axes, image=image(_SCENES[0], "yx"))
+    yield _file(what="a late start", write=_from_there_on, image=image(np.moveaxis(_LATE, 2, 1), "tczyx"))
     write = partial(_pictured, gray=False)
-    yield Foreign(what="a picture", name="a.czi", write=write)
-    found = image(_PICTURE, "yxc")
-    yield Foreign(what="a picture", name="a.czi", write=write, axes="yxc", image=found)
-    yield Foreign(what="a picture among channels", name="a.czi", write=partial(_pictured, gray=True))
+    yield _file(what="a picture", write=write)
+    yield _file(what="a picture", write=write, axes="yxc", image=image(_PICTURE, "yxc"))
+    yield _file(what="a picture among channels", write=partial(_pictured, gray=True))
 
 
 FILES: Final = (*_scenes(), *_named(), *_times(), *_others())

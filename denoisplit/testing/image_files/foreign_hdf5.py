@@ -10,6 +10,7 @@ import numpy as np
 
 from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
 
+_file: Final = partial(Foreign, name="a.h5")
 _STACK: Final = counts(3, 6, 8)
 _PLANE: Final = _STACK[0]
 _TAGS: Final = '{"axes": ["z", "y", "x"]}'
@@ -38,22 +39,18 @@ def _beside(path: Path, link: str) -> None:
 def _links() -> Iterator[Foreign]:
     names = ("second", "group/pixels", "alias", "folder/pixels", "group/up/second", "group/back", "")
     for name in names:
-        yield Foreign(
-            what=f"the name {name}", name="a.h5", write=_linked, inside=name, image=image(_PLANE, "yx")
-        )
+        yield _file(what=f"the name {name}", write=_linked, inside=name, image=image(_PLANE, "yx"))
     for name in ("lost", "round", "group/none", "group/pixels/more"):
-        yield Foreign(what=f"the name {name}", name="a.h5", write=_linked, inside=name)
+        yield _file(what=f"the name {name}", write=_linked, inside=name)
     found = image(_PLANE + 9, "yx")
-    yield Foreign(
+    yield _file(
         what="a link to a file beside it",
-        name="a.h5",
         write=partial(_beside, link="beside.h5"),
         inside="beside",
         image=found,
     )
     for link in ("../other.h5", "missing.h5"):
-        write = partial(_beside, link=link)
-        yield Foreign(what=f"a link to {link}", name="a.h5", write=write, inside="beside")
+        yield _file(what=f"a link to {link}", write=partial(_beside, link=link), inside="beside")
 
 
 def _saved(path: Path, pixels: Any = _STACK, how: dict[str, Any] | None = None, **attributes: Any) -> None:
@@ -75,10 +72,10 @@ def _words() -> Iterator[Foreign]:
     )
     for said, size in sizes:
         write = partial(_saved, axistags=_TAGS, element_size_um=said)
-        yield Foreign(what=f"sizes {said}", name="a.h5", write=write, image=image(_STACK, "zyx", size))
+        yield _file(what=f"sizes {said}", write=write, image=image(_STACK, "zyx", size))
     for said, size in (([0.2, 0.1], (0.2, 0.1)), ([0.3, 0.2, 0.1], (0.2, 0.1))):
         write = partial(_saved, pixels=_PLANE, element_size_um=said)
-        yield Foreign(what=f"sizes {said}", name="a.h5", write=write, image=image(_PLANE, "yx", size))
+        yield _file(what=f"sizes {said}", write=write, image=image(_PLANE, "yx", size))
     axes: tuple[tuple[dict[str, Any], str | None], ...] = (
         ({"axistags": _TAGS}, "zyx"),
         ({"axistags": '{"axes": [{"key": "time"}, {"key": "y"}, {"key": "x"}]}'}, "tyx"),
@@ -91,16 +88,16 @@ def _words() -> Iterator[Foreign]:
     )
     for attributes, letters in axes:
         found = None if letters is None else image(_STACK, letters)
-        yield Foreign(what=f"{attributes}", name="a.h5", write=partial(_saved, **attributes), image=found)
+        yield _file(what=f"{attributes}", write=partial(_saved, **attributes), image=found)
         write = partial(_saved, **attributes)
-        yield Foreign(what=f"{attributes}", name="a.h5", write=write, axes="tyx", image=image(_STACK, "tyx"))
+        yield _file(what=f"{attributes}", write=write, axes="tyx", image=image(_STACK, "tyx"))
     broken: dict[str, Any] = {
         "axistags": '{"axes": [1, "x"]}',
         "element_size_um": "large",
         "DIMENSION_LABELS": [3.5, np.nan],
     }
     write = partial(_saved, pixels=_PLANE, denoisplit=np.arange(3), **broken)
-    yield Foreign(what="broken attributes", name="a.h5", write=write, image=image(_PLANE, "yx"))
+    yield _file(what="broken attributes", write=write, image=image(_PLANE, "yx"))
 
 
 def _tables(path: Path, more: bool) -> None:
@@ -136,25 +133,24 @@ def filtered(path: Path, code: int) -> None:
 
 
 def _storage() -> Iterator[Foreign]:
-    yield Foreign(what="a list", name="a.h5", write=partial(_tables, more=False), image=image(_PLANE, "yx"))
+    yield _file(what="a list", write=partial(_tables, more=False), image=image(_PLANE, "yx"))
     two = partial(_tables, more=True)
-    yield Foreign(what="a table", name="a.h5", write=two)
-    yield Foreign(what="a table", name="a.h5", write=two, inside="data", image=image(_PLANE, "yx"))
-    yield Foreign(what="a table", name="a.h5", write=two, inside="b")
-    yield Foreign(what="a table", name="a.h5", write=two, inside="a/words")
-    yield Foreign(what="a line", name="a.h5", write=partial(_saved, pixels=_PLANE[0]))
+    yield _file(what="a table", write=two)
+    yield _file(what="a table", write=two, inside="data", image=image(_PLANE, "yx"))
+    yield _file(what="a table", write=two, inside="b")
+    yield _file(what="a table", write=two, inside="a/words")
+    yield _file(what="a line", write=partial(_saved, pixels=_PLANE[0]))
     for virtual in (True, False):
         write = partial(_elsewhere, virtual=virtual)
-        yield Foreign(what=f"pixels elsewhere, {virtual}", name="a.h5", write=write)
-    yield Foreign(what="an unknown filter", name="a.h5", write=partial(filtered, code=40000))
+        yield _file(what=f"pixels elsewhere, {virtual}", write=write)
+    yield _file(what="an unknown filter", write=partial(filtered, code=40000))
     storing: tuple[dict[str, Any], ...] = (
         {"chunks": (2, 3)},
         {"chunks": (4, 5), "compression": "gzip", "shuffle": True},
         {"compression": "lzf"},
     )
     for how in storing:
-        write = partial(_saved, pixels=_PLANE, how=how)
-        yield Foreign(what=f"{how}", name="a.h5", write=write, image=image(_PLANE, "yx"))
+        yield _file(what=f"{how}", write=partial(_saved, pixels=_PLANE, how=how), image=image(_PLANE, "yx"))
 
 
 FILES: Final = (*_links(), *_words(), *_storage())

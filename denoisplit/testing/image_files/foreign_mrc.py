@@ -11,6 +11,7 @@ import numpy as np
 
 from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
 
+_file: Final = partial(Foreign, name="a.mrc")
 _SIDES: Final = (4, 3, 5)
 _MICRONS: Final = {"x": 0.1, "y": 0.2, "z": 0.3}
 _KINDS: Final = {"i1": 0, "u1": 0, "i2": 1, "f4": 2, "u2": 6, "f2": 12}
@@ -60,9 +61,7 @@ def _volumes() -> Iterator[Foreign]:
             cell=tuple(1e4 * _MICRONS[letter] * sides[letter] for letter in "xyz"),
         )
         size = tuple(_MICRONS[letter] for letter in letters)
-        yield Foreign(
-            what=f"sections {letters}", name="a.mrc", write=write, image=image(pixels, letters, size)
-        )
+        yield _file(what=f"sections {letters}", write=write, image=image(pixels, letters, size))
 
 
 def _kinds() -> Iterator[Foreign]:
@@ -71,15 +70,15 @@ def _kinds() -> Iterator[Foreign]:
         imod = {152: struct.pack("<2i", 1146047817, kind == "i1")} if kind in ("i1", "u1") else {}
         order = "<" if imod else "<>"[number % 2]
         write = partial(_write, pixels=pixels, order=order, words=imod)
-        yield Foreign(what=f"pixels of {kind}", name="a.mrc", write=write, image=image(pixels, "zyx"))
+        yield _file(what=f"pixels of {kind}", write=write, image=image(pixels, "zyx"))
     signed = (counts(2, *_SIDES[1:]) % 100).astype("i1")
     for name, write, found in (
         ("bytes of the standard", partial(_write, pixels=signed), signed),
         ("bytes before the standard", partial(_write, pixels=signed, standard=False), signed.astype("u1")),
     ):
-        yield Foreign(what=name, name="a.mrc", write=write, image=image(found, "zyx"), axes="zyx")
+        yield _file(what=name, write=write, image=image(found, "zyx"), axes="zyx")
     for mode, what in ((3, "whole complex"), (4, "complex"), (101, "half bytes"), (7, "unknown")):
-        yield Foreign(what=f"{what} pixels", name="a.mrc", write=partial(_write, pixels=signed, mode=mode))
+        yield _file(what=f"{what} pixels", write=partial(_write, pixels=signed, mode=mode))
 
 
 def _stacks() -> Iterator[Foreign]:
@@ -94,14 +93,12 @@ def _stacks() -> Iterator[Foreign]:
     volumes = counts(6, *_SIDES[1:], kind="int16")
     write = partial(_write, pixels=volumes, group=401, sampling=(5, 3, 2))
     found = image(volumes.reshape(3, 2, *_SIDES[1:]), "szyx")
-    yield Foreign(what="a stack of volumes", name="a.mrc", write=write, image=found)
+    yield _file(what="a stack of volumes", write=write, image=found)
     write = partial(_write, pixels=volumes, group=401, sampling=(5, 3, 1))
-    found = image(volumes[:, None], "szyx")
-    yield Foreign(what="a stack of volumes of one plane", name="a.mrc", write=write, image=found)
+    yield _file(what="a stack of volumes of one plane", write=write, image=image(volumes[:, None], "szyx"))
     for planes in (4, 6, 0):
         write = partial(_write, pixels=volumes, group=401, sampling=(5, 3, planes))
-        found = image(volumes, "zyx")
-        yield Foreign(what=f"a volume as volumes of {planes}", name="a.mrc", write=write, image=found)
+        yield _file(what=f"a volume as volumes of {planes}", write=write, image=image(volumes, "zyx"))
 
 
 def _light_microscopes() -> Iterator[Foreign]:
@@ -128,30 +125,27 @@ def _light_microscopes() -> Iterator[Foreign]:
         ((5, 3, 4), (0.5, -0.6, np.inf), (None, None, 0.1)),
     ):
         write = partial(_write, pixels=pixels[:4], standard=False, sampling=sides, cell=cell)
-        found = image(pixels[:4], "zyx", size)
-        yield Foreign(what=f"µm {cell}", name="a.mrc", write=write, image=found, axes="zyx")
-        yield Foreign(what="sections of an unknown sort", name="a.mrc", write=write)
+        yield _file(what=f"µm {cell}", write=write, image=image(pixels[:4], "zyx", size), axes="zyx")
+        yield _file(what="sections of an unknown sort", write=write)
     write = partial(_write, pixels=pixels[0], standard=False, sampling=(5, 3, 1), cell=(0.5, 0.6, 0.3))
-    yield Foreign(what="a plane", name="a.mrc", write=write, image=image(pixels[0], "yx", (0.2, 0.1)))
+    yield _file(what="a plane", write=write, image=image(pixels[0], "yx", (0.2, 0.1)))
 
 
 def _damaged() -> Iterator[Foreign]:
     pixels = counts(*_SIDES, kind="int16")
     for order, words in (("<", {}), (">", {}), ("<", {212: b"\0\0"}), (">", {212: b"\0\0"})):
         write = partial(_write, pixels=pixels, order=order, words=words, extended=b"x" * 80)
-        yield Foreign(
-            what=f"words behind the header {order}", name="a.mrc", write=write, image=image(pixels, "zyx")
-        )
+        yield _file(what=f"words behind the header {order}", write=write, image=image(pixels, "zyx"))
     square = counts(256, 256, 1, kind="int16")[:1].repeat(1, 0)
     for order in "<>":
         write = partial(_write, pixels=square, order=order, words={208: bytes(6)})
-        yield Foreign(what=f"no stamp {order}", name="a.mrc", write=write, image=image(square[0], "yx"))
+        yield _file(what=f"no stamp {order}", write=write, image=image(square[0], "yx"))
     # Sides that make sense in either order of bytes, as 256 and 65536 do: the size of the file decides.
     cube = np.zeros((256, 256, 256), np.uint8)
     cube[5, 7, 9] = 3
     for order in "<>":
         write = partial(_write, pixels=cube, order=order, standard=False)
-        yield Foreign(what=f"a cube {order}", name="a.mrc", write=write, image=image(cube, "zyx"), axes="zyx")
+        yield _file(what=f"a cube {order}", write=write, image=image(cube, "zyx"), axes="zyx")
     wrong: tuple[tuple[str, dict[str, Any]], ...] = (
         ("one byte is missing", {"cut": 1}),
         ("no pixels", {"words": {0: bytes(4)}}),
@@ -163,17 +157,17 @@ def _damaged() -> Iterator[Foreign]:
         ("words beyond all", {"words": {92: b"\0\0\0\x40"}}),
     )
     for what, how in wrong:
-        yield Foreign(what=what, name="a.mrc", write=partial(_write, pixels=pixels, **how))
+        yield _file(what=what, write=partial(_write, pixels=pixels, **how))
     remark = b'{"axes": "zyx", "pixel_size": [0.9, 0.8, 0.7], "unit": "um"}'
     known: dict[str, Any] = {"sampling": _SIDES[::-1], "cell": (5000, 6000, 12000), "extended": remark}
     for axes, size in ((None, (0.9, 0.8, 0.7)), ("zyx", (0.3, 0.2, 0.1)), ("xyz", (0.1, 0.2, 0.3))):
         write = partial(_write, pixels=pixels, **known)
         found = image(pixels, axes or "zyx", size)
-        yield Foreign(what=f"sizes said twice, {axes}", name="a.mrc", write=write, axes=axes, image=found)
+        yield _file(what=f"sizes said twice, {axes}", write=write, axes=axes, image=found)
     broken = (b'{"sides": [4, 3, 6], "axes": "zyx"}', b'{"sides": 7, "axes": "zyx"}', b"{", b'{"axes": 3}')
     for remark in broken:
         write = partial(_write, pixels=pixels, extended=remark)
-        yield Foreign(what=f"the remark {remark!r}", name="a.mrc", write=write, image=image(pixels, "zyx"))
+        yield _file(what=f"the remark {remark!r}", write=write, image=image(pixels, "zyx"))
 
 
 FILES: Final = (*_volumes(), *_kinds(), *_stacks(), *_light_microscopes(), *_damaged())

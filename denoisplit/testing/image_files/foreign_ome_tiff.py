@@ -19,6 +19,7 @@ from denoisplit.testing.image_files.ome_sets import (
     write_positions,
 )
 
+_file: Final = partial(Foreign, name="a.ome.tif")
 _PAGE: Final = np.arange(72, dtype=np.uint16).reshape(9, 8)
 _TWO: Final = np.stack([_PAGE, _PAGE[::-1]])
 _LETTERS: Final = ("a", "b", "c")
@@ -97,11 +98,10 @@ def _described(
 
 
 def _in_one_file() -> Iterator[Foreign]:
-    name = "a.ome.tif"
     for own in (3, None):
         block = Block(file="before.ome.tif", number=3, said='IFD="0" PlaneCount="2"')
         write = partial(_described, pages=_TWO, sizes="8 9 1 1 2", blocks=[block], own=own)
-        yield Foreign(what=f"renamed {own}", name=name, write=write, image=image(_TWO, "tyx"))
+        yield _file(what=f"renamed {own}", write=write, image=image(_TWO, "tyx"))
     pages, order = counts(6, 9, 8), [4, 2, 0, 5, 1, 3]
     blocks = [
         Block(said=f'IFD="{page}" FirstC="{plane % 2}" FirstT="{plane // 2}"')
@@ -109,23 +109,22 @@ def _in_one_file() -> Iterator[Foreign]:
     ]
     write = partial(_described, pages=pages, sizes="8 9 2 1 3", blocks=blocks[::-1])
     found = image(pages[order].reshape(3, 2, 9, 8), "tcyx")
-    yield Foreign(what="planes in any order", name=name, write=write, image=found)
+    yield _file(what="planes in any order", write=write, image=found)
     blocks = [Block(said='IFD="0" FirstT="2" PlaneCount="9"'), Block(said='IFD="4" PlaneCount="9"')]
     write = partial(_described, pages=pages, sizes="8 9 1 1 6", blocks=blocks)
     found = image(np.roll(pages, 2, 0), "tyx")
-    yield Foreign(what="blocks of more planes than there are", name=name, write=write, image=found)
+    yield _file(what="blocks of more planes than there are", write=write, image=found)
     for said in ("", 'IFD="0" PlaneCount="6"', 'IFD="0" NumPlanes="6"', None):
         blocks = [] if said is None else [Block(said=said)]
         write = partial(_described, pages=pages, sizes="8 9 1 2 3", blocks=blocks)
-        found = image(pages.reshape(3, 2, 9, 8), "tzyx")
-        yield Foreign(what=f"pages {said}", name=name, write=write, image=found)
+        yield _file(what=f"pages {said}", write=write, image=image(pages.reshape(3, 2, 9, 8), "tzyx"))
     for sizes, pages in (("8 1 1 1 3", counts(3, 1, 8)), ("1 9 1 1 3", counts(3, 9, 1))):
         write = partial(_described, pages=pages, sizes=sizes, blocks=[Block(said="")])
-        yield Foreign(what=f"lines {sizes}", name=name, write=write, image=image(pages, "tyx"))
+        yield _file(what=f"lines {sizes}", write=write, image=image(pages, "tyx"))
     for sizes in ("8 9 1 1 5", "8 9 1 1 900000000000", f"8 9 1 1 {10**20}", "8 9 900000 900000 900000"):
         write = partial(_described, pages=_TWO, sizes=sizes, blocks=[Block(said="")])
-        yield Foreign(what=f"claims {sizes}", name=name, write=write)
-        yield Foreign(what=f"claims {sizes}", name=name, write=write, axes="tyx", image=image(_TWO, "tyx"))
+        yield _file(what=f"claims {sizes}", write=write)
+        yield _file(what=f"claims {sizes}", write=write, axes="tyx", image=image(_TWO, "tyx"))
     for damage in (
         ('SizeX="8"', 'SizeX="5"'),
         ('SizeC="1"', ""),
@@ -136,11 +135,11 @@ def _in_one_file() -> Iterator[Foreign]:
         write = partial(
             _described, pages=_PAGE[None], sizes="8 9 1 1 1", blocks=[Block()], replaced=damage, **how
         )
-        yield Foreign(what=f"{damage}", name=name, write=write, image=image(_PAGE, "yx"))
+        yield _file(what=f"{damage}", write=write, image=image(_PAGE, "yx"))
     for file in ("../secret.ome.tif", "/secret.ome.tif", "sub/../../x.tif", "C:\\x.tif", ".."):
         blocks = [Block(said='IFD="0"'), Block(file=file, number=5, said='FirstC="1" IFD="0"')]
         write = partial(_described, pages=_PAGE[None], sizes="8 9 2 1 1", blocks=blocks, own=0)
-        yield Foreign(what=f"a file elsewhere: {file}", name=name, write=write)
+        yield _file(what=f"a file elsewhere: {file}", write=write)
 
 
 def _words() -> Iterator[Foreign]:
@@ -152,11 +151,10 @@ def _words() -> Iterator[Foreign]:
     }
     for pixels, size in sizes.items():
         write = partial(_described, pages=_TWO, sizes="8 9 1 2 1", blocks=[Block(said="")], pixels=pixels)
-        yield Foreign(what=pixels, name="a.ome.tif", write=write, image=image(_TWO, "zyx", size))
+        yield _file(what=pixels, write=write, image=image(_TWO, "zyx", size))
     for time, interval in (('TimeIncrement="2"', 2.0), ('TimeIncrement="x"', None)):
         write = partial(_described, pages=_TWO, sizes="8 9 1 1 2", blocks=[Block(said="")], pixels=time)
-        found = image(_TWO, "tyx", interval=interval)
-        yield Foreign(what=time, name="a.ome.tif", write=write, image=found)
+        yield _file(what=time, write=write, image=image(_TWO, "tyx", interval=interval))
     notes = (
         "<StructuredAnnotations><XMLAnnotation><Value><Channel Name='x'/><Channel Name='y'/></Value>"
         "</XMLAnnotation></StructuredAnnotations>"
@@ -169,9 +167,7 @@ def _words() -> Iterator[Foreign]:
         channels=['Name="Bright"'],
         more=notes,
     )
-    yield Foreign(
-        what="annotations", name="a.ome.tif", write=write, image=image(_PAGE, "yx", names=("Bright",))
-    )
+    yield _file(what="annotations", write=write, image=image(_PAGE, "yx", names=("Bright",)))
     write = partial(
         _described,
         pages=_PAGE[None],
@@ -180,7 +176,7 @@ def _words() -> Iterator[Foreign]:
         channels=['SamplesPerPixel="0"'],
         pixels='PhysicalSizeX="0.2" PhysicalSizeY="0.1"',
     )
-    yield Foreign(what="no samples", name="a.ome.tif", write=write, image=image(_PAGE, "yx", (0.1, 0.2)))
+    yield _file(what="no samples", write=write, image=image(_PAGE, "yx", (0.1, 0.2)))
     modulo = (
         "<StructuredAnnotations><XMLAnnotation><Value><Modulo><ModuloAlongT Type='lifetime'/></Modulo>"
         "</Value></XMLAnnotation></StructuredAnnotations>"
@@ -193,8 +189,8 @@ def _words() -> Iterator[Foreign]:
         blocks=[Block(said='IFD="0" PlaneCount="6"')],
         more=modulo,
     )
-    yield Foreign(what="lifetimes", name="a.ome.tif", write=write)
-    yield Foreign(what="lifetimes", name="a.ome.tif", write=write, axes="tyx", image=image(pages, "tyx"))
+    yield _file(what="lifetimes", write=write)
+    yield _file(what="lifetimes", write=write, axes="tyx", image=image(pages, "tyx"))
 
 
 def _unlike(path: Path, sizes: tuple[str, str], names: tuple[str, str]) -> None:
@@ -222,18 +218,16 @@ def _several() -> Iterator[Foreign]:
     ):
         found = image(pixels, "scyx", (0.1, 0.1), names=("a", "b")) if alike else None
         write = partial(_unlike, sizes=sizes, names=names)
-        yield Foreign(what=f"positions {sizes} {names}", name="a.ome.tif", write=write, image=found)
+        yield _file(what=f"positions {sizes} {names}", write=write, image=found)
     both = counts(6, 5, 2)
     how: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}
     write = partial(_coloured, pixels=both, axes="YXS", **how)
-    yield Foreign(what="channels as samples", name="a.ome.tif", write=write, image=image(both, "yxc"))
+    yield _file(what="channels as samples", write=write, image=image(both, "yxc"))
     rgb = counts(2, 6, 5, 3, kind="uint8")
     for axes in ("CYXS", "ZYXS"):
         write = partial(_coloured, pixels=rgb, axes=axes)
-        yield Foreign(what=f"colours {axes}", name="a.ome.tif", write=write)
-        yield Foreign(
-            what=f"colours {axes}", name="a.ome.tif", write=write, axes="zyxc", image=image(rgb, "zyxc")
-        )
+        yield _file(what=f"colours {axes}", write=write)
+        yield _file(what=f"colours {axes}", write=write, axes="zyxc", image=image(rgb, "zyxc"))
 
 
 def _coloured(path: Path, pixels: Any, axes: str, **how: Any) -> None:

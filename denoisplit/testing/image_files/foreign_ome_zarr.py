@@ -13,7 +13,7 @@ from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
 
 _PIXELS: Final = counts(2, 16, 20)
 _SIZE: Final = (0.3, 0.2, 0.1)
-_NAME: Final = "a.ome.zarr"
+_file: Final = partial(Foreign, name="a.ome.zarr")
 
 
 def _axes(names: str, unit: str | None = "micrometer") -> list[dict[str, Any]]:
@@ -64,23 +64,23 @@ def _words() -> Iterator[Foreign]:
     )
     for said, more, size in cases:
         write = partial(_group, said=said, more=more)
-        yield Foreign(what=f"{said} {more}", name=_NAME, write=write, image=image(_PIXELS, "zyx", size))
+        yield _file(what=f"{said} {more}", write=write, image=image(_PIXELS, "zyx", size))
     named = {"channels": [{"label": None}, {"label": "actin"}]}
     write = partial(_group, said={"axes": _axes("cyx")}, more={"omero": named})
     found = image(_PIXELS, "cyx", (0.2, 0.1), names=("channel 0", "actin"))
-    yield Foreign(what="a channel without a label", name=_NAME, write=write, image=found)
+    yield _file(what="a channel without a label", write=write, image=found)
     five = counts(2, 1, 2, 6, 5)
     write = partial(_group, said={"axes": None, "version": "0.1"} | _level(None), levels={"0": five})
-    yield Foreign(what="the oldest version", name=_NAME, write=write, image=image(five, "tczyx"))
+    yield _file(what="the oldest version", write=write, image=image(five, "tczyx"))
 
 
 def _versions() -> Iterator[Foreign]:
     for version in ("0.6", "0.6-dev1", "1.0", "0.10", "", 6):
-        yield Foreign(what=f"version {version}", name=_NAME, write=partial(_group, said={"version": version}))
+        yield _file(what=f"version {version}", write=partial(_group, said={"version": version}))
     for version in ("0.5", "0.6"):
         write = partial(_nested, version=version)
         found = image(_PIXELS, "zyx", _SIZE) if version == "0.5" else None
-        yield Foreign(what=f"version {version} of Zarr 3", name=_NAME, write=write, image=found)
+        yield _file(what=f"version {version} of Zarr 3", write=write, image=found)
 
 
 def _nested(path: Path, version: str) -> None:
@@ -107,11 +107,9 @@ def _letters() -> Iterator[Foreign]:
     for first, letter in firsts:
         write = partial(_group, said={"axes": [first, *_axes("yx")]})
         found = None if letter is None else image(_PIXELS, f"{letter}yx", (0.2, 0.1))
-        yield Foreign(what=f"{first}", name=_NAME, write=write, image=found)
+        yield _file(what=f"{first}", write=write, image=found)
     write = partial(_group, said={"axes": [{"name": "tile"}, *_axes("yx")]})
-    yield Foreign(
-        what="given axes", name=_NAME, write=write, axes="syx", image=image(_PIXELS, "syx", (0.2, 0.1))
-    )
+    yield _file(what="given axes", write=write, axes="syx", image=image(_PIXELS, "syx", (0.2, 0.1)))
 
 
 def _levels() -> Iterator[Foreign]:
@@ -121,11 +119,11 @@ def _levels() -> Iterator[Foreign]:
     ]
     arrays = {"small": _PIXELS[:, ::2, ::2], "full": _PIXELS}
     write = partial(_group, said={"datasets": listed}, levels=arrays)
-    yield Foreign(what="the largest is last", name=_NAME, write=write, image=image(_PIXELS, "zyx", _SIZE))
+    yield _file(what="the largest is last", write=write, image=image(_PIXELS, "zyx", _SIZE))
     for paths in (("0", "1"), ("7",), ()):
         write = partial(_group, said={"datasets": [{"path": path} for path in paths]})
-        yield Foreign(what=f"the levels {paths}", name=_NAME, write=write)
-    yield Foreign(what="an old summary", name=_NAME, write=_outdated, image=image(_PIXELS, "zyx", _SIZE))
+        yield _file(what=f"the levels {paths}", write=write)
+    yield _file(what="an old summary", write=_outdated, image=image(_PIXELS, "zyx", _SIZE))
 
 
 def _outdated(path: Path) -> None:
@@ -161,24 +159,22 @@ def _collection(path: Path, intervals: tuple[float, ...], letters: str = "tyx") 
 def _several() -> Iterator[Foreign]:
     both = image(np.stack([_PIXELS, _PIXELS]), "scyx", (0.1, 0.1), names=("a", "b"))
     one = image(_PIXELS, "cyx", (0.1, 0.1), names=("a", "b"))
-    yield Foreign(what="a plate", name=_NAME, write=_plate, image=both)
+    yield _file(what="a plate", write=_plate, image=both)
     for inside in ("A/2/0", "A/2"):
-        yield Foreign(what=f"a well {inside}", name=_NAME, write=_plate, inside=inside, image=one)
-    yield Foreign(what="no such well", name=_NAME, write=_plate, inside="A/7/0")
+        yield _file(what=f"a well {inside}", write=_plate, inside=inside, image=one)
+    yield _file(what="no such well", write=_plate, inside="A/7/0")
     for how in ({"sizes": (0.1, 0.5)}, {"names": ("a", "z")}, {"lost": "A/2/0"}, {"lost": "A"}):
-        yield Foreign(what=f"a plate {how}", name=_NAME, write=partial(_plate, **how))
+        yield _file(what=f"a plate {how}", write=partial(_plate, **how))
     twice = np.stack([_PIXELS, _PIXELS])
     for intervals, same in (((2.0, 2.0), 2.0), ((2.0, 3.0), None)):
         found = image(twice, "styx", (0.2, 0.1), interval=same)
         write = partial(_collection, intervals=intervals)
-        yield Foreign(what=f"intervals {intervals}", name=_NAME, write=write, image=found)
+        yield _file(what=f"intervals {intervals}", write=write, image=found)
     alone = image(_PIXELS, "tyx", (0.2, 0.1), interval=2.0)
-    yield Foreign(
-        what="a collection of one", name=_NAME, write=partial(_collection, intervals=(2.0,)), image=alone
-    )
+    yield _file(what="a collection of one", write=partial(_collection, intervals=(2.0,)), image=alone)
     write = partial(_collection, intervals=(1.0, 1.0), letters="syx")
-    yield Foreign(what="samples of samples", name=_NAME, write=write)
-    yield Foreign(what="an empty collection", name=_NAME, write=partial(_collection, intervals=()))
+    yield _file(what="samples of samples", write=write)
+    yield _file(what="an empty collection", write=partial(_collection, intervals=()))
 
 
 FILES: Final = (*_words(), *_versions(), *_letters(), *_levels(), *_several())

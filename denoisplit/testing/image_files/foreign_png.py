@@ -14,7 +14,7 @@ from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
 
 _GRAY: Final = counts(6, 5, kind="uint8")
 _WIDE: Final = counts(6, 5) * 199
-_NAME: Final = "a.png"
+_file: Final = partial(Foreign, name="a.png")
 
 
 def _encoded(path: Path, pixels: Any, damage: Any = None) -> None:
@@ -47,27 +47,25 @@ def _pictures() -> Iterator[Foreign]:
         }
         for what, stack in stacks.items():
             write = partial(_encoded, pixels=stack)
-            yield Foreign(what=f"{what} {pixels.dtype}", name=_NAME, write=write, image=image(pixels, "yx"))
+            yield _file(what=f"{what} {pixels.dtype}", write=write, image=image(pixels, "yx"))
         for channels in (3, 4):
             colours = counts(6, 5, channels, kind=pixels.dtype.name)
             write = partial(_encoded, pixels=colours)
-            yield Foreign(what=f"{channels} colours", name=_NAME, write=write)
-            found = image(colours, "yxc")
-            yield Foreign(what=f"{channels} colours", name=_NAME, write=write, axes="yxc", image=found)
+            yield _file(what=f"{channels} colours", write=write)
+            yield _file(what=f"{channels} colours", write=write, axes="yxc", image=image(colours, "yxc"))
             for other in range(3):
                 two = np.stack([pixels] * channels, -1)
                 two[..., other] += 1
-                yield Foreign(what=f"another {other}", name=_NAME, write=partial(_encoded, pixels=two))
-        yield Foreign(what="other axes", name=_NAME, write=partial(_encoded, pixels=pixels), axes="zyx")
+                yield _file(what=f"another {other}", write=partial(_encoded, pixels=two))
+        yield _file(what="other axes", write=partial(_encoded, pixels=pixels), axes="zyx")
     rows = [bytes(row) for row in _GRAY]
     ramp = bytes(np.repeat(np.arange(256, dtype=np.uint8), 3))
     write = partial(_by_hand, bits=8, colour=3, rows=rows, table=ramp)
-    yield Foreign(what="a palette of grays", name=_NAME, write=write, image=image(_GRAY, "yx"))
+    yield _file(what="a palette of grays", write=write, image=image(_GRAY, "yx"))
     write = partial(_by_hand, bits=8, colour=3, rows=rows, table=ramp[::-1][1:] + b"\7")
-    yield Foreign(what="a palette of colours", name=_NAME, write=write)
+    yield _file(what="a palette of colours", write=write)
     for bits in (1, 4):
-        write = partial(_by_hand, bits=bits, colour=0, rows=[bytes(3)] * 4)
-        yield Foreign(what=f"{bits} bits", name=_NAME, write=write)
+        yield _file(what=f"{bits} bits", write=partial(_by_hand, bits=bits, colour=0, rows=[bytes(3)] * 4))
 
 
 def _damaged() -> Iterator[Foreign]:
@@ -78,11 +76,11 @@ def _damaged() -> Iterator[Foreign]:
         *((f"{lost} bytes less", partial(_without, lost=lost)) for lost in (1, 4, 11, 12, 13, 20, 30)),
     ):
         write = partial(_encoded, pixels=_GRAY, damage=damage)
-        yield Foreign(what=what, name=_NAME, write=write)
+        yield _file(what=what, write=write)
     more = partial(_encoded, pixels=_GRAY, damage=lambda whole: whole + b"more")
-    yield Foreign(what="bytes behind the end", name=_NAME, write=more, image=image(_GRAY, "yx"))
+    yield _file(what="bytes behind the end", write=more, image=image(_GRAY, "yx"))
     huge = partial(_huge, sides=(60_000, 60_000))
-    yield Foreign(what="more pixels than bytes", name=_NAME, write=huge)
+    yield _file(what="more pixels than bytes", write=huge)
 
 
 def _without(whole: bytes, lost: int) -> bytes:

@@ -14,6 +14,7 @@ from denoisplit.testing.image_files.tiff_pieces import short_pieces, with_pieces
 from denoisplit.testing.image_files.tiff_stacks import unlisted
 from denoisplit.testing.image_files.vendor_tiffs import write_lsm, write_stk
 
+_file: Final = partial(Foreign, name="a.tif")
 _STACK: Final = counts(3, 16, 20)
 _PLANE: Final = _STACK[0]
 _ONE: Final = (0.1, 0.1)
@@ -42,30 +43,27 @@ def _words_of_imagej() -> Iterator[Foreign]:
         ("unit=inch",): (),
     }
     for lines, size in sizes.items():
-        yield Foreign(
+        yield _file(
             what=f"ImageJ: {lines}",
-            name="a.tif",
             write=partial(_imagej, lines=(*planes, *lines)),
             image=image(_STACK, "zyx", size),
         )
     for (wide, high), found in {(0, 0): (None, None), (0, 5): (0.2, None), (4, 0): (None, 0.25)}.items():
-        yield Foreign(
+        yield _file(
             what=f"ImageJ: resolution {wide}, {high}",
-            name="a.tif",
             write=partial(_imagej, lines=(*planes, "unit=um", "spacing=0.3"), resolution=(wide, high)),
             image=image(_STACK, "zyx", (0.3, *found)),
         )
     for unit, interval in {"sec": 2.0, "s": 2.0, "frame": None, "null": None}.items():
         lines = ("images=3", "frames=3", "finterval=2.0", f"tunit={unit}")
-        yield Foreign(
+        yield _file(
             what=f"ImageJ: times in {unit}",
-            name="a.tif",
             write=partial(_imagej, lines=lines),
             image=image(_STACK, "tyx", interval=interval),
         )
     words: Any = {"axes": "TYX", "denoisplit_axes": "syx"}
     first = partial(tifffile.imwrite, data=_STACK, photometric="minisblack", metadata=words)
-    yield Foreign(what="axes as first versions said", name="a.tif", write=first, image=image(_STACK, "syx"))
+    yield _file(what="axes as first versions said", write=first, image=image(_STACK, "syx"))
 
 
 def _calibrations() -> Iterator[Foreign]:
@@ -87,13 +85,9 @@ def _calibrations() -> Iterator[Foreign]:
     ]
     for lines, scale in cases:
         write = partial(_imagej, lines=lines, data=_PLANE)
-        yield Foreign(
-            what=f"ImageJ: {lines}", name="a.tif", write=write, image=image(_PLANE, "yx", scale=scale)
-        )
+        yield _file(what=f"ImageJ: {lines}", write=write, image=image(_PLANE, "yx", scale=scale))
     write = partial(_imagej, lines=line, data=_PLANE.astype(np.float32))
-    yield Foreign(
-        what="ImageJ: real numbers", name="a.tif", write=write, image=image(_PLANE.astype("f4"), "yx")
-    )
+    yield _file(what="ImageJ: real numbers", write=write, image=image(_PLANE.astype("f4"), "yx"))
 
 
 def _names() -> Iterator[Foreign]:
@@ -109,7 +103,7 @@ def _names() -> Iterator[Foreign]:
         metadata: Any = {"axes": "TCYX"[-len(shape) :], "Labels": list(labels)}
         write = partial(tifffile.imwrite, data=planes.reshape(shape), imagej=True, metadata=metadata)
         found = image(planes.reshape(shape), "tcyx"[-len(shape) :], names=names)
-        yield Foreign(what=f"labels {labels}", name="a.tif", write=write, image=found)
+        yield _file(what=f"labels {labels}", write=write, image=found)
 
 
 def _resolutions() -> Iterator[Foreign]:
@@ -117,12 +111,11 @@ def _resolutions() -> Iterator[Foreign]:
         write = partial(
             tifffile.imwrite, data=_PLANE, metadata=None, resolution=(250, 500), resolutionunit=unit
         )
-        yield Foreign(what=f"pixels per {unit}", name="a.tif", write=write, image=image(_PLANE, "yx", size))
+        yield _file(what=f"pixels per {unit}", write=write, image=image(_PLANE, "yx", size))
     for spacing, depth in ((0.3, 0.3), (None, 1.0), (0, None)):
         said: Any = {"axes": "ZYX", "unit": "um"} | ({} if spacing is None else {"spacing": spacing})
         write = partial(tifffile.imwrite, data=_STACK, photometric=1, metadata=said, resolution=(10, 10))
-        found = image(_STACK, "zyx", (depth, *_ONE))
-        yield Foreign(what=f"steps of {spacing}", name="a.tif", write=write, image=found)
+        yield _file(what=f"steps of {spacing}", write=write, image=image(_STACK, "zyx", (depth, *_ONE)))
 
 
 def _vendors() -> Iterator[Foreign]:
@@ -148,9 +141,9 @@ def _vendors() -> Iterator[Foreign]:
     for state, known in (("on", (0.65, 0.35)), ("off", ()), ("", (0.65, 0.35))):
         write = partial(_metaxpress, state=state)
         found = image(_PLANE, "yx", known, names=("DAPI",))
-        yield Foreign(what=f"MetaXpress, {state!r}", name="a.tif", write=write, image=found)
+        yield _file(what=f"MetaXpress, {state!r}", write=write, image=found)
     broken = partial(_metaxpress, state="on", cut=20)
-    yield Foreign(what="MetaXpress, cut", name="a.tif", write=broken, image=image(_PLANE, "yx"))
+    yield _file(what="MetaXpress, cut", write=broken, image=image(_PLANE, "yx"))
 
 
 def _metaxpress(path: Path, state: str, cut: int = 0) -> None:
@@ -175,7 +168,7 @@ def _colours() -> Iterator[Foreign]:
             how: dict[str, Any] = {"planarconfig": planar, "extrasamples": [opacity]}
             write = partial(tifffile.imwrite, data=both, photometric="minisblack", metadata=None, **how)
             found = image(both, axes) if opacity == "unspecified" else image(_PLANE, "yx")
-            yield Foreign(what=f"{opacity} {planar}", name="a.tif", write=write, image=found)
+            yield _file(what=f"{opacity} {planar}", write=write, image=found)
     pixels = _PLANE.astype(np.uint8)
     for what, table, gray in (
         ("gray", (_RAMP,) * 3, True),
@@ -194,22 +187,19 @@ def _colours() -> Iterator[Foreign]:
             metadata=None,
         )
         found = image(pixels, "yx")
-        yield Foreign(
-            what=f"a palette, {what}", name="a.tif", write=write, image=found, axes=None if gray else "yx"
-        )
+        yield _file(what=f"a palette, {what}", write=write, image=found, axes=None if gray else "yx")
         if not gray:
-            yield Foreign(what=f"a palette, {what}", name="a.tif", write=write)
+            yield _file(what=f"a palette, {what}", write=write)
     negative = partial(tifffile.imwrite, data=_PLANE, photometric="miniswhite", metadata=None)
-    yield Foreign(what="a negative", name="a.tif", write=negative)
-    yield Foreign(what="a negative", name="a.tif", write=negative, axes="yx", image=image(_PLANE, "yx"))
+    yield _file(what="a negative", write=negative)
+    yield _file(what="a negative", write=negative, axes="yx", image=image(_PLANE, "yx"))
     shown = partial(_imagej, lines=("min=0", "max=9"), data=_PLANE, photometric="miniswhite")
-    yield Foreign(what="an inverted display", name="a.tif", write=shown, image=image(_PLANE, "yx"))
+    yield _file(what="an inverted display", write=shown, image=image(_PLANE, "yx"))
     rgb = counts(16, 20, 3, kind="uint8")
     write = partial(tifffile.imwrite, data=rgb, photometric="rgb", metadata=None)
-    yield Foreign(what="a picture", name="a.tif", write=write)
-    yield Foreign(what="a picture", name="a.tif", write=write, axes="yxc", image=image(rgb, "yxc"))
-    write = partial(tifffile.imwrite, data=_PLANE > 99, metadata=None)
-    yield Foreign(what="black and white", name="a.tif", write=write)
+    yield _file(what="a picture", write=write)
+    yield _file(what="a picture", write=write, axes="yxc", image=image(rgb, "yxc"))
+    yield _file(what="black and white", write=partial(tifffile.imwrite, data=_PLANE > 99, metadata=None))
 
 
 def _pages(path: Path, pages: list[Any], **how: Any) -> None:
@@ -232,33 +222,33 @@ def _layouts() -> Iterator[Foreign]:
     for how in storing:
         metadata = {"axes": "ZYX"}
         write = partial(tifffile.imwrite, data=large, metadata=metadata, photometric="minisblack", **how)
-        yield Foreign(what=f"{how}", name="a.tif", write=write, image=image(large, "zyx"))
+        yield _file(what=f"{how}", write=write, image=image(large, "zyx"))
     plain: dict[str, Any] = {}
     for what, pages in (
         ("two sizes", [(_PLANE, plain), (_PLANE[:8], plain)]),
         ("two kinds", [(_PLANE, plain), (_PLANE.astype("f4"), plain)]),
     ):
-        yield Foreign(what=what, name="a.tif", write=partial(_pages, pages=pages))
+        yield _file(what=what, write=partial(_pages, pages=pages))
     many = counts(9, 16, 20)  # so many pages are read as if all were like the first
     halves = partial(_pages, pages=[(plane, {"rowsperstrip": 8}) for plane in many])
     moved = partial(with_pieces, write=halves, change=lambda of: of[::-1], tag=273, page=2)
     turned = image(np.stack([*many[:2], np.roll(many[2], 8, 0), *many[3:]]), "zyx")
-    yield Foreign(what="strips in another order", name="a.tif", write=moved, axes="zyx", image=turned)
+    yield _file(what="strips in another order", write=moved, axes="zyx", image=turned)
     kinds = (None, None, "zlib", *(None,) * 6)
     stored = [{"compression": kind, "subfiletype": 2} for kind in kinds]
     third = partial(_pages, pages=[*zip(many, stored, strict=True)])
-    yield Foreign(what="a compressed page", name="a.tif", write=third, axes="zyx", image=image(many, "zyx"))
+    yield _file(what="a compressed page", write=third, axes="zyx", image=image(many, "zyx"))
     alike = partial(_pages, pages=[(plane, plain) for plane in _STACK])
-    yield Foreign(what="pages of an unknown sort", name="a.tif", write=alike)
-    yield Foreign(what="pages", name="a.tif", write=alike, axes="tyx", image=image(_STACK, "tyx"))
+    yield _file(what="pages of an unknown sort", write=alike)
+    yield _file(what="pages", write=alike, axes="tyx", image=image(_STACK, "tyx"))
 
 
 def _damaged() -> Iterator[Foreign]:
     stack = partial(tifffile.imwrite, data=_STACK, metadata={"axes": "ZYX"}, photometric="minisblack")
     for words, damage in ((b'"shape"', b'"sh?pe"'), (b"[3, 16", b"[3, 99"), (b'"ZYX"', b'"Z,X ')):
         write = partial(_replaced, write=stack, words=words, damage=damage)
-        yield Foreign(what=f"{damage!r}", name="a.tif", write=write)
-        yield Foreign(what=f"{damage!r}", name="a.tif", write=write, axes="zyx", image=image(_STACK, "zyx"))
+        yield _file(what=f"{damage!r}", write=write)
+        yield _file(what=f"{damage!r}", write=write, axes="zyx", image=image(_STACK, "zyx"))
     metamorph = partial(write_stk, planes=_STACK, size=0.1, unit="um", step=0.3)
     tag = struct.pack("<HHI", 33628, 4, 4), struct.pack("<HHI", 33628, 3, 4)
     write = partial(_replaced, write=metamorph, words=tag[0], damage=tag[1])
@@ -268,11 +258,11 @@ def _damaged() -> Iterator[Foreign]:
     strips = partial(tifffile.imwrite, data=_PLANE, metadata=None, rowsperstrip=4, compression="zlib")
     for known in (273, 279):
         lacking = partial(with_pieces, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=known)
-        yield Foreign(what="a strip is missing", name="a.tif", write=lacking)
+        yield _file(what="a strip is missing", write=lacking)
     for lost in (1, 90, 300, 700):
         pages: list[Any] = [(np.full((8, 8), page, np.uint8), {}) for page in range(5)]
         write = partial(_cut, write=partial(_pages, pages=pages), lost=lost)
-        yield Foreign(what=f"{lost} bytes are missing", name="a.tif", write=write, axes="zyx")
+        yield _file(what=f"{lost} bytes are missing", write=write, axes="zyx")
 
 
 def _replaced(path: Path, write: Any, words: bytes, damage: bytes) -> None:

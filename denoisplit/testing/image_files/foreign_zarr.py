@@ -11,7 +11,7 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
 
 _PIXELS: Final = counts(2, 16, 20)
-_NAME: Final = "a.zarr"
+_file: Final = partial(Foreign, name="a.zarr")
 
 
 def _array(path: Path, attributes: dict[str, Any] | None = None, kept: float = 1.0, **how: Any) -> None:
@@ -29,7 +29,7 @@ def _names() -> Iterator[Foreign]:
     for name, letter in (("time", "t"), ("tile", None), ("cell", None), ("channel", "c")):
         found = None if letter is None else image(_PIXELS, f"{letter}yx")
         write = partial(_array, dimension_names=[name, "y", "x"])
-        yield Foreign(what=f"the dimension {name}", name=_NAME, write=write, image=found)
+        yield _file(what=f"the dimension {name}", write=write, image=found)
     said: tuple[tuple[dict[str, Any], Any], ...] = (
         ({"_ARRAY_DIMENSIONS": ["z", "y", "x"]}, image(_PIXELS, "zyx")),
         ({"axes": "tyx", "denoisplit": 3}, image(_PIXELS, "tyx")),
@@ -39,7 +39,7 @@ def _names() -> Iterator[Foreign]:
     )
     for attributes, found in said:
         write = partial(_array, attributes=attributes, zarr_format=2)
-        yield Foreign(what=f"{attributes}", name=_NAME, write=write, image=found)
+        yield _file(what=f"{attributes}", write=write, image=found)
 
 
 def _codecs() -> Iterator[Foreign]:
@@ -55,13 +55,11 @@ def _codecs() -> Iterator[Foreign]:
     )
     for how in storing:
         write = partial(_array, **how)
-        found = image(_PIXELS, "zyx")
-        yield Foreign(what=f"{how}", name=_NAME, write=write, axes="zyx", image=found)
+        yield _file(what=f"{how}", write=write, axes="zyx", image=image(_PIXELS, "zyx"))
     blosc = {"compressors": BloscCodec(cname="lz4"), "zarr_format": 3}
     for how in (blosc, storing[6], storing[3]):
         for kept in (0.99, 0.5, 0.02, 0.0):
-            write = partial(_array, kept=kept, **how)
-            yield Foreign(what=f"{kept:.0%} of a chunk", name=_NAME, write=write, axes="zyx")
+            yield _file(what=f"{kept:.0%} of a chunk", write=partial(_array, kept=kept, **how), axes="zyx")
 
 
 def _group(path: Path, arrays: tuple[str, ...], deep: bool = False) -> None:
@@ -80,18 +78,18 @@ def _plane(path: Path) -> None:
 
 
 def _groups() -> Iterator[Foreign]:
-    yield Foreign(what="a plane beside a table", name=_NAME, write=_plane, image=image(_PIXELS[0], "yx"))
+    yield _file(what="a plane beside a table", write=_plane, image=image(_PIXELS[0], "yx"))
     two = partial(_group, arrays=("other", "raw"))
-    yield Foreign(what="two arrays", name=_NAME, write=two)
-    yield Foreign(what="one of two", name=_NAME, write=two, inside="raw", image=image(_PIXELS + 1, "zyx"))
-    yield Foreign(what="none of two", name=_NAME, write=two, inside="more")
+    yield _file(what="two arrays", write=two)
+    yield _file(what="one of two", write=two, inside="raw", image=image(_PIXELS + 1, "zyx"))
+    yield _file(what="none of two", write=two, inside="more")
     for deep in (False, True):
         one = partial(_group, arrays=("raw",), deep=deep)
-        yield Foreign(what="one array", name=_NAME, write=one, image=image(_PIXELS, "zyx"))
-    yield Foreign(what="no array", name=_NAME, write=partial(_group, arrays=()))
+        yield _file(what="one array", write=one, image=image(_PIXELS, "zyx"))
+    yield _file(what="no array", write=partial(_group, arrays=()))
     below = partial(_group, arrays=("raw",), deep=True)
-    yield Foreign(what="a group", name=_NAME, write=below, inside="inner", image=image(_PIXELS, "zyx"))
-    yield Foreign(what="a folder", name=_NAME, write=lambda path: path.mkdir())
+    yield _file(what="a group", write=below, inside="inner", image=image(_PIXELS, "zyx"))
+    yield _file(what="a folder", write=lambda path: path.mkdir())
 
 
 FILES: Final = (*_names(), *_codecs(), *_groups())
