@@ -13,8 +13,9 @@ from denoisplit.core.network.calibrating import fit_squares
 from denoisplit.testing.calibrator_laws.calibrator_extremes import FEW
 from denoisplit.testing.calibrator_laws.sum_calibrators import Held
 from denoisplit.testing.calibrators import CalibratorTests
+from denoisplit.testing.refusals import refusing
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import in_two_and_three_dimensions, refusing, tried
+from denoisplit.testing.suite import in_two_and_three_dimensions, tried
 
 _SURE, _UNSURE = 20.0, 1.7
 """Numbers of standard errors above zero that are beyond doubt, and that may well be chance."""

@@ -17,7 +17,6 @@ from denoisplit.testing.image_files.image_cases import (
     assert_more_is_kept,
     assert_refused,
     forced,
-    is_refused,
     makes,
     path_for,
     places,
@@ -26,6 +25,7 @@ from denoisplit.testing.image_files.image_cases import (
 )
 from denoisplit.testing.image_files.image_comparison import same_image
 from denoisplit.testing.image_files.image_foreign import ForeignFileTests
+from denoisplit.testing.refusals import is_refused
 from denoisplit.testing.strategies import images
 from denoisplit.testing.suite import accepted, in_two_and_three_dimensions, not_examined, tried
 
@@ -113,7 +113,7 @@ class ImageFormatTests(ForeignFileTests):
             pixels = (image.pixels % 3 - 1 if signed else image.pixels % 2).astype(kind)
             said = attrs.evolve(image, data=pixels)
             with path_for(self.written()[0]) as path:
-                if is_refused(partial(image_format.write, path, said), f"pixels of {kind}"):
+                if is_refused(partial(image_format.write, path, said), ImageError, f"pixels of {kind}"):
                     assert kind not in self.dtypes, f"pixels of {kind} are refused"
                     assert not list(path.parent.iterdir()), "a file is left behind"
                     continue

@@ -3,8 +3,7 @@
 import functools
 import io
 import typing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 import attrs
@@ -274,19 +273,6 @@ def _sides(values: Tensor) -> tuple[int, ...]:
 
 def _difference(found: Tensor, expected: Tensor) -> str:
     return f"{float((found - expected).detach().abs().max()):.3g}" if found.numel() else "none"
-
-
-def one_line(error: BaseException) -> bool:
-    """Whether an error message is one line that says what is wrong and what to do."""
-    return bool(str(error).strip()) and "\n" not in str(error)
-
-
-@contextmanager
-def refusing(error: type[Exception]) -> Iterator[None]:
-    """Check that this error is raised, with a message of one line."""
-    with pytest.raises(error) as caught:
-        yield
-    assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
 
 def tensor(values: Any) -> Tensor:

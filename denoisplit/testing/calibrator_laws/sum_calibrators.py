@@ -14,8 +14,9 @@ from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, SumCalibrator
+from denoisplit.testing.refusals import refusing
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, accepted, refusing, tried
+from denoisplit.testing.suite import ComponentTests, accepted, tried
 
 _SUMS, _PLANE = 300, 100
 """Numbers of sums in a field, and in the first of two planes of it."""

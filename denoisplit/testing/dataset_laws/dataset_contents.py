@@ -1,7 +1,7 @@
 """Laws of data sets about what they make of their files: counts, sizes, channels, memory."""
 
-import tempfile
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +19,12 @@ from denoisplit.core.images.io import choose_format, open_image
 from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.dataset_laws import layouts
-from denoisplit.testing.dataset_laws.dataset_fields import PATH, other_images, pixels_of
+from denoisplit.testing.dataset_laws.dataset_fields import other_images, pixels_of
 from denoisplit.testing.dataset_laws.dataset_simulations import SimulationTests
 from denoisplit.testing.dataset_laws.layouts import INSIDE, PLANES_ONLY, SIZE
 from denoisplit.testing.dataset_laws.spoilt_files import files_of_every_sort, write_again
-from denoisplit.testing.suite import in_two_and_three_dimensions, one_line
+from denoisplit.testing.refusals import unless_refused
+from denoisplit.testing.suite import in_two_and_three_dimensions
 
 _MEMORY: Final = "memory"
 _MEBIBYTE: Final = 2**20
@@ -58,9 +59,8 @@ class ContentTests(SimulationTests):
         """Along the axes of a field; for denoisplit's own."""
         if not self.own or (rank == 3 and self.name() in PLANES_ONLY):
             return
-        with tempfile.TemporaryDirectory() as name:
-            self.write_folder(Path(name), rank)
-            fields = self.dataset(attrs.evolve(self.smallest(), **{PATH: Path(name)})).fields()
+        with self.folder(rank) as options:
+            fields = self.read(options)
         for field in fields:
             found = field.pixel_size
             same = (
@@ -77,9 +77,8 @@ class ContentTests(SimulationTests):
         with self.folder() as options:
             several = self.dataset(options).fields()
         alone = self.channels[:1]
-        with tempfile.TemporaryDirectory() as name:
-            layouts.LAYOUTS[self.name()](Path(name), alone, 2)
-            one = self.dataset(attrs.evolve(self.smallest(), **{PATH: Path(name)}), alone).fields()
+        with self.folder(2, layouts.LAYOUTS[self.name()], alone) as options:
+            one = self.read(options, alone)
         assert len(one) == len(several), f"{len(one)} fields are read, not {len(several)}"
         for field, other in zip(one, several, strict=True):
             assert not field.separate, "a channel that is alone is mixed with others"
@@ -148,13 +147,7 @@ class ContentTests(SimulationTests):
 
     def _if_any(self, options: Any) -> tuple[Field, ...]:
         """Return the fields, none where they are refused in one line."""
-        refused: list[DenoisplitError] = []
-        try:
-            return self.read(options)
-        except DenoisplitError as error:
-            refused.append(error)
-        assert all(map(one_line, refused)), f"the message has several lines or none: {refused}"
-        return ()
+        return unless_refused(partial(self.read, options), DenoisplitError) or ()
 
     @pytest.mark.parametrize("sides", [(24, 20), (362, 732)], ids=["small", "large"])
     def test_memory_is_counted_in_mebibytes(self, sides: tuple[int, int]) -> None:

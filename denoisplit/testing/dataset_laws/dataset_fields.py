@@ -3,7 +3,7 @@
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +19,15 @@ from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import strategies
 from denoisplit.testing.dataset_laws import layouts
-from denoisplit.testing.dataset_laws.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, SEPARATE, WORDS
+from denoisplit.testing.dataset_laws.layouts import (
+    BRIGHTER,
+    IDLE,
+    LAYOUTS,
+    PLANES_ONLY,
+    SEPARATE,
+    WORDS,
+    Writer,
+)
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.suite import (
     ComponentTests,
@@ -74,15 +82,30 @@ class FieldTests(ComponentTests):
 
     def _know_layout(self) -> None:
         """Leave the law unexamined where a folder of plain TIFF files is none that the data set reads."""
-        with tempfile.TemporaryDirectory() as name:
-            layouts.folder(Path(name), self.channels, 2)
+        with self.folder(2, layouts.folder) as options:
             try:
-                self.dataset(attrs.evolve(self.smallest(), **{PATH: Path(name)})).fields()
+                self.read(options)
             except ImageError as error:
                 not_examined(
                     f"a folder of TIFF files is refused ({error}): run the tests of its package, or name a "
                     f"suite whose `write_folder` writes the layout that it reads"
                 )
+
+    @contextmanager
+    def folder(
+        self, rank: int = 2, write: Writer | None = None, channels: tuple[str, ...] = ()
+    ) -> Iterator[Any]:
+        """Options of the data set with a folder that ``write`` fills; by default ``write_folder``."""
+        with tempfile.TemporaryDirectory() as name:
+            if write is None:
+                self.write_folder(Path(name), rank)
+            else:
+                write(Path(name), channels or self.channels, rank)
+            yield attrs.evolve(self.smallest(), **{PATH: Path(name)})
+
+    def read(self, options: Any, channels: tuple[str, ...] | None = None) -> tuple[Field, ...]:
+        """Return the fields of a data set."""
+        return self.dataset(options, channels).fields()
 
     def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
         """Return a data set of the named channels."""
@@ -102,15 +125,14 @@ class FieldTests(ComponentTests):
         if not self.reads_a_folder():
             yield usable(data, self.options(), lambda one: (self.dataset(one), one)[1], (DenoisplitError,))
             return
-        with tempfile.TemporaryDirectory() as folder:
-            self.write_folder(Path(folder), rank)
-            yield attrs.evolve(self.smallest(), **{PATH: Path(folder)})
+        with self.folder(rank) as options:
+            yield options
 
     def fields_of(self, options: Any, rank: int) -> tuple[Field, ...]:
         """Return all fields; skip the test in three dimensions where they do not come from a folder."""
         if rank == 3 and not self.reads_a_folder():
             pytest.skip("it makes images of its own, of as many dimensions as it likes")
-        return self.dataset(options).fields()
+        return self.read(options)
 
     @tried(3, data=st.data())
     def test_clean_references_are_what_the_noise_was_added_to(self, data: st.DataObject) -> None:
@@ -128,12 +150,8 @@ class FieldTests(ComponentTests):
 
     def test_the_noise_of_every_exposure_is_its_own(self) -> None:
         """No two fields or repeats share noise, in the same place or shifted."""
-        with tempfile.TemporaryDirectory() as folder:
-            options = self.defaults()
-            if self.reads_a_folder():
-                self.write_folder(Path(folder), 2)
-                options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
-            fields = self.dataset(options).fields()[:_COMPARED]
+        with self.folder() if self.reads_a_folder() else nullcontext(self.defaults()) as options:
+            fields = self.read(options)[:_COMPARED]
         noise = []
         for field in fields:
             if field.clean is not None:
@@ -155,10 +173,8 @@ class FieldTests(ComponentTests):
         own: Any = type(self).write_folder is FieldTests.write_folder
         if not (self.reads_a_folder() and own):
             return
-        with tempfile.TemporaryDirectory() as folder:
-            self.write_folder(Path(folder), rank)
-            options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
-            plain = self.dataset(options).fields()
+        with self.folder(rank) as options:
+            plain = self.read(options)
             for field in plain:
                 apart = self.name() in SEPARATE
                 assert field.separate == apart, f"channels of {field.name} are of one place, or are not"

@@ -1,8 +1,6 @@
 """Laws of data sets about options that cannot be met, and files that are missing, or there twice."""
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +11,11 @@ import pytest
 import tifffile
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.bases import Field
 from denoisplit.testing.dataset_laws import layouts
 from denoisplit.testing.dataset_laws.dataset_fields import PATH
 from denoisplit.testing.dataset_laws.dataset_partners import PartnerTests
 from denoisplit.testing.dataset_laws.layouts import ONE_EACH, SEPARATE
-from denoisplit.testing.suite import one_line
+from denoisplit.testing.refusals import is_refused
 
 Change = Callable[[Any, str], tuple[Any, str]]
 """Function from pixels and their axes to others."""
@@ -45,24 +42,7 @@ class RefusalTests(PartnerTests):
 
     def refused(self, action: Callable[[], object], what: str) -> None:
         """Check that an error of denoisplit of one line is raised."""
-        try:
-            action()
-        except DenoisplitError as error:
-            short = one_line(error)
-        else:
-            pytest.fail(f"{what} is not refused")
-        assert short, f"the message on {what} has several lines or none"
-
-    def read(self, options: Any) -> tuple[Field, ...]:
-        """Return the fields of a data set."""
-        return self.dataset(options).fields()
-
-    @contextmanager
-    def folder(self) -> Iterator[Any]:
-        """Options of the data set with the folder that ``write_folder`` fills."""
-        with tempfile.TemporaryDirectory() as name:
-            self.write_folder(Path(name), 2)
-            yield attrs.evolve(self.smallest(), **{PATH: Path(name)})
+        assert is_refused(action, DenoisplitError, what), f"{what} is not refused"
 
     def has(self, *options: str) -> bool:
         """Whether the component reads a folder and has these options."""
@@ -232,9 +212,7 @@ class RefusalTests(PartnerTests):
         """For data sets of denoisplit that take both sorts of fields; a mixture of both is refused."""
         if self.name() not in ONE_EACH:
             return
-        with tempfile.TemporaryDirectory() as name:
-            ONE_EACH[self.name()](Path(name), self.channels, 2)
-            options = attrs.evolve(self.smallest(), **{PATH: Path(name)})
+        with self.folder(2, ONE_EACH[self.name()]) as options:
             dataset = self.dataset(options)
             fields = dataset.fields()
             assert len(fields) == layouts.FIELDS, f"{len(fields)} pairs are made of {layouts.FIELDS} images"
@@ -263,12 +241,12 @@ class RefusalTests(PartnerTests):
         assert all("\n" not in remark and remark.endswith(".") for remark in said), f"{said}: no sentences"
         if self.name() not in SEPARATE:
             return
-        with tempfile.TemporaryDirectory() as name:
-            layouts.LAYOUTS[self.name()](Path(name), self.channels[:1], 2)
+        write = layouts.LAYOUTS[self.name()]
+        with self.folder(2, write, self.channels[:1]) as options:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(layouts, "SIZE", (0.5, 0.4, 0.4))
-                layouts.LAYOUTS[self.name()](Path(name), self.channels[1:], 2)
-            sizes = self.dataset(attrs.evolve(self.smallest(), **{PATH: Path(name)})).remarks()
+                write(options.path, self.channels[1:], 2)
+            sizes = self.dataset(options).remarks()
         assert len(sizes) == 1, f"of channels with pixels of other sizes, the remarks are {sizes}"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy, writing
 from denoisplit.core.images.bases import ImageFormat
-from denoisplit.testing.suite import one_line
+from denoisplit.testing.refusals import is_refused
 
 Record = TypeVar("Record")
 
@@ -97,21 +97,9 @@ def quarters(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
     return [(first, *inner, row, column) for first in firsts for row in rows for column in columns]
 
 
-def is_refused(action: Any, what: str) -> bool:
-    """Whether an action raises an ``ImageError``, which must be of one line."""
-    try:
-        action()
-    except ImageError as error:
-        short = one_line(error)
-    else:
-        return False
-    assert short, f"the message on {what} has several lines or none"
-    return True
-
-
 def assert_refused(action: Any, what: str) -> None:
     """Check that an action raises an ``ImageError`` of one line."""
-    assert is_refused(action, what), f"{what} is not refused with an ImageError"
+    assert is_refused(action, ImageError, what), f"{what} is not refused with an ImageError"
 
 
 class _Heard(logging.Handler):

@@ -14,14 +14,9 @@ from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.noise_model_laws.noise_model_cases import FEW, NoiseModelCases
 from denoisplit.testing.noise_model_laws.pixel_maps import PART, SIDES, map_fields, with_maps
+from denoisplit.testing.refusals import refusing
 from denoisplit.testing.strategies import uniform
-from denoisplit.testing.suite import (
-    assert_close,
-    assert_equal,
-    in_two_and_three_dimensions,
-    not_examined,
-    refusing,
-)
+from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, not_examined
 
 _GRID = 801
 _REACH = 7.4

@@ -4,6 +4,7 @@ import io
 import math
 import typing
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -19,14 +20,8 @@ from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.noise_model_laws.noise_model_cases import MANY, exported
 from denoisplit.testing.noise_model_laws.noise_model_quality import NoiseModelQualityTests
 from denoisplit.testing.noise_model_laws.pixel_maps import seen_by_a_pixel
-from denoisplit.testing.suite import (
-    assert_close,
-    assert_equal,
-    in_two_and_three_dimensions,
-    one_line,
-    refusing,
-    tried,
-)
+from denoisplit.testing.refusals import refusing, unless_refused
+from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, tried
 
 _AS_LIKELY = 0.01
 
@@ -162,17 +157,12 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             one if n % 2 else other for n, (one, other) in enumerate(zip(usual, others, strict=True))
         )
         signal, observation = image_of(self.pairs())
-        refused: list[NoiseModelError] = []
-        models: list[NoiseModel] = []
-        for files in (paths, others, usual):
-            try:
-                models.append(self.new(attrs.evolve(self.defaults(), path=files)).double().eval())
-            except NoiseModelError as error:
-                refused.append(error)
-        assert all(map(one_line, refused)), "the message has several lines or none"
-        if refused:
+        options = [attrs.evolve(self.defaults(), path=files) for files in (paths, others, usual)]
+        models = [unless_refused(partial(self.new, one), NoiseModelError) for one in options]
+        known = [model.double().eval() for model in models if model is not None]
+        if len(known) < len(models):
             return
-        whole, *apart = models
+        whole, *apart = known
         with torch.no_grad():
             found, *own = (model.log_prob(observation, signal) for model in (whole, *apart))
         for channel in range(len(paths)):
