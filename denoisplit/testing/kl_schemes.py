@@ -12,12 +12,7 @@ from denoisplit.core.assessment.effective_weights import effective_weights
 from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.network.objective import kl_weight
-from denoisplit.testing.kl_scheme_laws.kl_scheme_options import (
-    PER_PIXEL,
-    PER_PIXEL_AND_CHANNEL,
-    PER_SCALAR,
-    divergences,
-)
+from denoisplit.testing.kl_scheme_laws.kl_scheme_options import divergences, known_rate
 from denoisplit.testing.kl_scheme_laws.kl_scheme_states import KLStateTests
 from denoisplit.testing.strategies import (
     IMAGE_SIDE,
@@ -140,11 +135,7 @@ class KLSchemeTests(KLStateTests):
         shapes = level_shapes(rank, count=data.draw(level_counts(rank)))
         given_levels = unit_levels(tuple(torch.full((1, *s), nats, dtype=torch.float64) for s in shapes))
         scalars, pixels = sum(math.prod(shape) for shape in shapes), image_side(rank) ** rank
-        expected = {
-            PER_PIXEL: nats * scalars / pixels,
-            PER_PIXEL_AND_CHANNEL: nats * scalars / pixels / _CHANNELS,
-            PER_SCALAR: nats,
-        }.get(scheme.unit)
+        expected = known_rate(scheme.unit, nats, scalars, pixels)
         assert scheme.unit.strip(), "no unit is declared"
         if expected is not None:
             found = float(self.rate(scheme, given_levels, rank).total)

@@ -1,6 +1,7 @@
 """The law that every option of a component has an effect."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
@@ -65,20 +66,23 @@ def assert_options_have_effects(
                 known[key] = None
         return known[key]
 
+    def compared(pairs: Iterator[tuple[Any, Any]]) -> list[bool]:
+        """Whether options differ in what is observed, pair by pair up to the first that do."""
+        observed = ((seen(one), seen(two)) for one, two in pairs)
+        return [_differ(*pair) for pair in islice(_until_different(observed), _COMPARED * len(drawn))]
+
     single = []
     for field in fields:
         if len({repr(getattr(one, field.name)) for one in drawn}) == 1:
             single.append(field.alias)
             continue
-        pairs = ((seen(one), seen(two)) for one, two in _changed(drawn, field))
-        compared = [_differ(*pair) for pair in islice(_until_different(pairs), _COMPARED * len(drawn))]
-        if not compared:
+        found = compared(_changed(drawn, field))
+        if not found:
             single.append(field.alias)
-        assert any(compared) or not compared, f"the option {field.alias} has no effect"
+        assert any(found) or not found, f"the option {field.alias} has no effect"
         for item in range(max(map(len, _lists(drawn, field)), default=0)):
-            pairs = ((seen(one), seen(two)) for one, two in _with_another_item(drawn, field, item))
-            compared = [_differ(*pair) for pair in islice(_until_different(pairs), _COMPARED * len(drawn))]
-            assert any(compared) or not compared, f"item {item} of the option {field.alias} has no effect"
+            found = compared(_with_another_item(drawn, field, item))
+            assert any(found) or not found, f"item {item} of the option {field.alias} has no effect"
     if single:
         not_examined(
             f"no other values are taken, or known, of the options {', '.join(single)}: name strategies "
@@ -92,10 +96,7 @@ def _changed(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> Iterator[tu
         for base, other in zip(drawn, (*drawn[apart:], *drawn[:apart]), strict=True):
             value = getattr(other, field.name)
             if repr(value) != repr(getattr(base, field.name)):
-                try:
-                    yield base, attrs.evolve(base, **{str(field.alias): value})
-                except (ValueError, TypeError, DenoisplitError):
-                    continue
+                yield from _with_value(base, field, value)
 
 
 def _lists(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> list[tuple[Any, ...]]:
@@ -114,10 +115,13 @@ def _with_another_item(
         others = [one for one in lists if isinstance(own, tuple) and len(one) == len(own) > item]
         for value in dict.fromkeys((*own[:item], one[item], *own[item + 1 :]) for one in others):
             if value != own:
-                try:
-                    yield base, attrs.evolve(base, **{str(field.alias): value})
-                except (ValueError, TypeError, DenoisplitError):
-                    continue
+                yield from _with_value(base, field, value)
+
+
+def _with_value(base: Any, field: "attrs.Attribute[Any]", value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield options with and without a value of a field; nothing where they refuse it."""
+    with suppress(ValueError, TypeError, DenoisplitError):
+        yield base, attrs.evolve(base, **{str(field.alias): value})
 
 
 def _until_different(pairs: Iterator[tuple[Trace | None, Trace | None]]) -> Iterator[tuple[Trace, Trace]]:

@@ -10,10 +10,11 @@ import tifffile
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.testing.image_files.foreign_files import Foreign, counts, image
+from denoisplit.testing.image_files.vendor_tiffs import page_of
 
 _STACK: Final = counts(3, 16, 20)
 _PLANE: Final = _STACK[0]
-_LONG, _SHORT, _TEXT = 4, 3, 2
+_TEXT: Final = 2
 
 
 def unlisted() -> Iterator[Foreign]:
@@ -98,18 +99,5 @@ def _described_last(path: Path, planes: AnyArray, words: str = "") -> None:
     _, high, wide = planes.shape
     pixels, text = planes.astype("<u2").tobytes(), f"{words} pixels".encode() + b"\0"
     end = 8 + len(pixels)
-    tags = (
-        (256, _LONG, 1, wide),
-        (257, _LONG, 1, high),
-        (258, _SHORT, 1, 16),
-        (259, _SHORT, 1, 1),
-        (262, _SHORT, 1, 1),
-        (270, _TEXT, len(text), end),
-        (273, _LONG, 1, 8),
-        (277, _SHORT, 1, 1),
-        (278, _LONG, 1, high),
-        (279, _LONG, 1, 2 * high * wide),
-    )
-    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     start = struct.pack("<2sHI", b"II", 42, end + len(text))
-    path.write_bytes(start + pixels + text + struct.pack("<H", len(tags)) + entries + bytes(4))
+    path.write_bytes(start + pixels + text + page_of(high, wide, (270, _TEXT, len(text), end)))

@@ -13,6 +13,28 @@ _LONG, _RATIONAL, _SHORT = 4, 5, 3
 _CALIBRATED, _X, _Y, _UNIT = 3, 4, 5, 6
 
 
+def page_of(high: int, wide: int, *more: tuple[int, int, int, int]) -> bytes:
+    """Return the list of tags of a page of 16 bits whose pixels begin at byte 8, the last one of a file.
+
+    Tags are their number, type, count, and value or place.
+    """
+    tags = sorted(
+        (
+            (256, _LONG, 1, wide),
+            (257, _LONG, 1, high),
+            (258, _SHORT, 1, 16),
+            (259, _SHORT, 1, 1),
+            (262, _SHORT, 1, 1),
+            (273, _LONG, 1, 8),
+            (277, _SHORT, 1, 1),
+            (278, _LONG, 1, high),
+            (279, _LONG, 1, 2 * high * wide),
+            *more,
+        )
+    )
+    return struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+
+
 def write_stk(
     path: Path, planes: AnyArray, *, size: float, unit: str, step: float, calibrated: bool = True
 ) -> None:
@@ -34,22 +56,8 @@ def write_stk(
         )
     )
     three = put(struct.pack("<2I", 525, 1) * count)
-    tags = [
-        (256, _LONG, 1, wide),
-        (257, _LONG, 1, high),
-        (258, _SHORT, 1, 16),
-        (259, _SHORT, 1, 1),
-        (262, _SHORT, 1, 1),
-        (273, _LONG, 1, 8),
-        (277, _SHORT, 1, 1),
-        (278, _LONG, 1, high),
-        (279, _LONG, 1, 2 * high * wide),
-        (33628, _LONG, 4, one),
-        (33629, _RATIONAL, count, two),
-        (33630, _RATIONAL, count, three),
-    ]
-    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    start = put(struct.pack("<H", len(tags)) + entries + bytes(4))
+    own = ((33628, _LONG, 4, one), (33629, _RATIONAL, count, two), (33630, _RATIONAL, count, three))
+    start = put(page_of(high, wide, *own))
     content[:8] = struct.pack("<2sHI", b"II", 42, start)
     path.write_bytes(content)
 

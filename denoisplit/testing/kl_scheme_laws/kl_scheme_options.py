@@ -236,9 +236,9 @@ class KLOptionTests(ComponentTests):
         return made
 
 
-def known_rate(unit: str, nats: float, scalars: int) -> float | None:
-    """Return the rate of planes of ``IMAGE_SIDE`` with ``nats`` per latent scalar; None for other units."""
-    known = {PER_PIXEL: scalars / IMAGE_SIDE**2, PER_SCALAR: 1.0}
+def known_rate(unit: str, nats: float, scalars: int, pixels: int = IMAGE_SIDE**2) -> float | None:
+    """Return the rate of images of so many pixels with ``nats`` per latent scalar; None for other units."""
+    known = {PER_PIXEL: scalars / pixels, PER_SCALAR: 1.0}
     known[PER_PIXEL_AND_CHANNEL] = known[PER_PIXEL] / _CHANNELS
     return nats * known[unit] if unit in known else None
 

@@ -41,9 +41,7 @@ class NoiseModelCameraTests(NoiseModelCases):
         """Return a noise model, float64, and its maps [m c y x]; skip the test for a model without maps."""
         if not issubclass(self.target(), CameraNoiseModel):
             pytest.skip("it has no maps of a camera")
-        model = self.made(self.camera_options())
-        assert isinstance(model, CameraNoiseModel)
-        model.read(installed_formats())
+        model = self.camera(self.camera_options())
         if model.needs_fit:
             rng = np.random.default_rng(0)
             pairs = [

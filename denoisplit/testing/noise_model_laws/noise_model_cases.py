@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +19,13 @@ from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseM
 from denoisplit.testing import strategies
 from denoisplit.testing.noise_model_laws.noise_density import Density
 from denoisplit.testing.noise_model_laws.noise_model_pairs import CAMERAS, OTHERS, USUAL
-from denoisplit.testing.noise_model_laws.pixel_maps import map_fields, named_maps, seen_by_a_pixel, with_maps
+from denoisplit.testing.noise_model_laws.pixel_maps import (
+    map_fields,
+    named_maps,
+    scratch,
+    seen_by_a_pixel,
+    with_maps,
+)
 from denoisplit.testing.option_effects import covering
 from denoisplit.testing.seen_layers import whole
 from denoisplit.testing.strategies import random, uniform
@@ -255,15 +260,10 @@ def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
 
 def exported(model: Any, channels: int, name: str) -> tuple[Path, ...]:
     """Export every channel of a noise model, to a folder that exists until the process ends."""
-    paths = tuple(Path(_folder().name) / f"{name}{channel}" for channel in range(channels))
+    paths = tuple(scratch() / f"{name}{channel}" for channel in range(channels))
     for channel, path in enumerate(paths):
         model.export(channel, path)
     return paths
-
-
-@functools.cache
-def _folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="denoisplit-noise-")
 
 
 @functools.lru_cache(maxsize=64)

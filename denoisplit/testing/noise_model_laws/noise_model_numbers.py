@@ -157,7 +157,8 @@ class NoiseModelNumberTests(NoiseModelFitTests):
         for options, unit in ((self.defaults(), _UNIT), (self.smallest(), 1 / _UNIT)):
             if isinstance(self.new(options), OfOnePixel):
                 pytest.skip("its maps are in counts")
-            model, other = self.model(options), self._in_units(options, unit)
+            factors = [unit] * self.statistics().channels
+            model, other = self.model(options), self._of_other_counts(options, unit, factors, factors)
             signal = self.signals(2, batch=2)
             observation, maps = signal + 20 * random(3, *signal.shape), self.maps(model, signal)
             with torch.no_grad():
@@ -202,27 +203,36 @@ class NoiseModelNumberTests(NoiseModelFitTests):
 
     def _beside_another(self, options: Any, channel: int) -> NoiseModel:
         """Return the model where a channel is brighter, and the mixed image with it."""
+        factors = [_BRIGHTER if n == channel else 1.0 for n in range(self.statistics().channels)]
+        times = [1.0] * len(factors) if self.is_of_one_camera() else factors
+        try:
+            return self._of_other_counts(options, _BRIGHTER, factors, times)
+        except NoiseModelError as error:
+            not_examined(f"another channel with {_BRIGHTER:g} times the counts is refused ({error})")
+
+    def _of_other_counts(
+        self, options: Any, mixed: float, factors: Sequence[float], times: Sequence[float]
+    ) -> NoiseModel:
+        """Return the model of images with other counts.
+
+        Args:
+            options: its options.
+            mixed: times as many counts of the mixed image.
+            factors: times as many counts of each channel.
+            times: times as many counts in the pairs of each channel.
+        """
         given = self.statistics()
-
-        def brighter(values: Sequence[float]) -> list[float]:
-            return [_BRIGHTER * one if n == channel else one for n, one in enumerate(values)]
-
         statistics = IntensityStats(
-            mixed_mean=_BRIGHTER * given.mixed_mean,
-            mixed_std=_BRIGHTER * given.mixed_std,
-            target_mean=brighter(given.target_mean),
-            target_std=brighter(given.target_std),
+            mixed_mean=mixed * given.mixed_mean,
+            mixed_std=mixed * given.mixed_std,
+            target_mean=[f * one for f, one in zip(factors, given.target_mean, strict=True)],
+            target_std=[f * one for f, one in zip(factors, given.target_std, strict=True)],
         )
         model = seen_by_a_pixel(self.made(options, statistics))
         if model.needs_fit:
-            pairs = list(self.pairs())
-            one = pairs[channel]
-            times = 1.0 if self.is_of_one_camera() else _BRIGHTER
-            pairs[channel] = attrs.evolve(one, signal=times * one.signal, observation=times * one.observation)
-            try:
-                model.fit(pairs, seed=0)
-            except NoiseModelError as error:
-                not_examined(f"another channel with {_BRIGHTER:g} times the counts is refused ({error})")
+            pairs = zip(times, self.pairs(), strict=True)
+            own = [attrs.evolve(x, signal=n * x.signal, observation=n * x.observation) for n, x in pairs]
+            model.fit(own, seed=0)
         return model.double().eval()
 
     @in_two_and_three_dimensions
@@ -264,21 +274,3 @@ class NoiseModelNumberTests(NoiseModelFitTests):
         drawn = examples(self.options(), 5)
         drawn += [with_maps(one, fields) for one in drawn if (fields := self.map_fields())]
         assert_options_have_effects(drawn, trace, unseen=self.unseen)
-
-    def _in_units(self, options: Any, unit: float) -> NoiseModel:
-        """Return the model of images with ``unit`` times the counts."""
-        given = self.statistics()
-        statistics = IntensityStats(
-            mixed_mean=unit * given.mixed_mean,
-            mixed_std=unit * given.mixed_std,
-            target_mean=[unit * one for one in given.target_mean],
-            target_std=[unit * one for one in given.target_std],
-        )
-        model = self.made(options, statistics)
-        if model.needs_fit:
-            pairs = [
-                attrs.evolve(one, signal=unit * one.signal, observation=unit * one.observation)
-                for one in self.pairs()
-            ]
-            model.fit(pairs, seed=0)
-        return model.double().eval()

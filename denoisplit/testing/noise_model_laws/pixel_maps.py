@@ -108,15 +108,20 @@ def maps_of_a_part(model: NoiseModel) -> list[tuple[str, Tensor]]:
     return []
 
 
+def scratch() -> Path:
+    """Return a folder that exists until the process ends."""
+    return Path(_folder().name)
+
+
 @functools.cache
 def _folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="denoisplit-maps-")
+    return tempfile.TemporaryDirectory(prefix="denoisplit-noise-")
 
 
 @functools.cache
 def _map_file(number: int, variant: int) -> Path:
     """Write a map [y x] of numbers about 3, without symmetry."""
-    path = Path(_folder().name) / f"map{number}_{variant}.npy"
+    path = scratch() / f"map{number}_{variant}.npy"
     rng = np.random.default_rng([variant, number] if variant else number)
     np.save(path, rng.uniform(2, 4, SIDES).astype(np.float32))
     return path
