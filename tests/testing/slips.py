@@ -136,8 +136,8 @@ SLIPS = (
         "decoder/ladder",
         "clip ignored",
         "decoders/ladder.py",
-        ("            clip=options.clip,\n            naive_variance=options.naive_variance,\n        )\n"),
-        ("            clip=None,\n            naive_variance=options.naive_variance,\n        )\n"),
+        "clip=options.clip, naive_variance",
+        "clip=None, naive_variance",
         "every_option_has_an_effect",
     ),
     Slip(
